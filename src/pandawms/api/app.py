@@ -1,0 +1,32 @@
+"""The application: all routes under /api/v2, one guard, one place for errors."""
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.openapi.config import OpenAPIConfig
+
+from pandawms.api import problem
+from pandawms.api.call import Call
+from pandawms.api.core import Core
+from pandawms.api.guard import guard
+from pandawms.api.observe import Observed
+from pandawms.api.routes import ROUTES
+
+PREFIX = "/api/v2"
+NO_SCHEMA: OpenAPIConfig | None = None
+"""Ours is made in `openapi.py`: the framework's generator cannot read all of our types, and its pages load scripts from elsewhere."""
+
+
+def create_app(core: Core) -> Litestar:
+    """Returns the ASGI application of one server process."""
+    app = Litestar(
+        [Router(PREFIX, route_handlers=list(ROUTES))],
+        request_class=Call,
+        guards=[guard],
+        exception_handlers={Exception: problem.answer},
+        state=State({"core": core}),
+        openapi_config=NO_SCHEMA,
+        logging_config=None,
+        request_max_body_size=core.options.max_body_bytes,
+    )
+    app.asgi_handler = Observed(app.asgi_handler, core.metrics)
+    return app

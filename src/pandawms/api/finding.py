@@ -1,0 +1,57 @@
+"""Finds what a path names, for a caller who may see it. Everything else does not exist for that caller."""
+
+from pandawms.api import policies
+from pandawms.domain.errors import NotFound, did_you_mean
+from pandawms.domain.identity import Who
+from pandawms.store import catalogue, identity, jobs, lists, tasks
+from pandawms.store.catalogue import Dataset
+from pandawms.store.database import Connection
+from pandawms.store.jobs import Job
+from pandawms.store.tasks import Task
+
+FIRST_TASK_ID = 10_000_001
+"""Below it a number is a name: ids of tasks begin here."""
+
+
+async def task(connection: Connection, who: Who, reference: str) -> Task:
+    """Returns a task by id, by name (the caller's newest of this name) or as owner:name. Raises NotFound with a suggestion."""
+    task_id = await _task_id(connection, who, reference)
+    found = await tasks.get(connection, task_id) if task_id is not None else None
+    if found is None or not policies.may_see(who, found.community):
+        near = did_you_mean(reference, await tasks.names_of(connection, who.user_id))
+        raise NotFound(
+            f"there is no task {reference[:200]}", code="task.unknown", field="task", value=reference[:200], allowed="an id, a name of yours, or owner:name",
+            hint=f"did you mean {near}?" if near else "`panda ls` lists them",
+        )  # fmt: skip
+    return found
+
+
+async def _task_id(connection: Connection, who: Who, reference: str) -> int | None:
+    if reference.isdecimal() and FIRST_TASK_ID <= int(reference) <= lists.BIGINT:
+        return int(reference)
+    owner, _, name = reference.rpartition(":")
+    owner_id = await identity.user_id(connection, owner) if owner else who.user_id
+    return None if owner_id is None else await tasks.latest_by_name(connection, owner_id, name)
+
+
+async def job(connection: Connection, who: Who, job_id: int) -> Job:
+    """Returns a job. Raises NotFound."""
+    found = await jobs.get(connection, lists.checked_id(job_id, "job_id"))
+    if found is None or not policies.may_see(who, found.community):
+        raise NotFound(f"there is no job {job_id}", code="job.unknown", field="job_id", value=job_id, hint="`panda ls jobs` lists them")
+    return found
+
+
+async def dataset(connection: Connection, who: Who, reference: str) -> Dataset:
+    """Returns a dataset by id or as scope:name. Raises NotFound with a suggestion."""
+    if reference.isdecimal():
+        found = await catalogue.dataset(connection, lists.checked_id(int(reference), "dataset_id"))
+    else:
+        found = await catalogue.dataset_by_name(connection, reference)
+    if found is None or not policies.may_see(who, found.community):
+        near = did_you_mean(reference, await catalogue.dataset_names(connection)) if policies.is_operator(who) else None
+        raise NotFound(
+            f"there is no dataset {reference[:300]}", code="dataset.unknown", field="dataset", value=reference[:300], allowed="an id, or scope:name",
+            hint=f"did you mean {near}?" if near else "`panda ls datasets` lists them",
+        )  # fmt: skip
+    return found

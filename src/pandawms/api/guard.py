@@ -1,0 +1,83 @@
+"""Asked before every handler: is the request well-formed, who asks, and may a token of these scopes do this at all."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from pandawms.api.core import Core
+from pandawms.api.policies import Action, require
+from pandawms.api.tokens import denied
+from pandawms.domain.errors import Denied, Invalid, did_you_mean
+from pandawms.domain.identity import Who
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+NOT_QUERY = frozenset({"request", "data", "body"})
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+"""Headers of a proxy: behind one, the address of the peer says nothing about the caller."""
+
+
+async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Raises Denied or Invalid, or leaves who asks as the connection's user."""
+    action = handler.opt.get("policy")
+    if not isinstance(action, Action):
+        raise Denied("nobody may do this", code="no_policy", hint="see /api/v2/docs")
+    core: Core = connection.app.state.core
+    if action is not Action.PUBLIC and not (action is Action.MEASURE and is_local(connection)):
+        who = await authenticate(core, connection.headers.get("Authorization"))
+        require(who, action)
+        connection.scope["user"] = who
+    _check_text(connection)
+    _check_query(connection, handler)
+
+
+async def authenticate(core: Core, header: str | None) -> Who:
+    """Returns who carries the bearer token of an Authorization header. Raises Denied when there is none, or nobody knows it."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise denied("this needs a token", "panda finds it by itself on the machine of `panda up`; elsewhere set PANDA_TOKEN")
+    for authenticator in core.authenticators:
+        who = await authenticator.who(token.strip())
+        if who is not None:
+            return who
+    raise denied("no issuer that is known here made this token", "take the token from tokens/user of the running system's data folder")
+
+
+def is_local(connection: Connection) -> bool:
+    """Whether the caller is on this machine and not behind a proxy."""
+    if connection.client is None or any(name in connection.headers for name in FORWARDED):
+        return False
+    try:
+        return ip_address(connection.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_text(connection: Connection) -> None:
+    """No text of PostgreSQL can hold NUL."""
+    if "\x00" in connection.scope["path"]:
+        raise Invalid("a path holds no NUL", code="not_allowed", field="path", hint="remove %00")
+    for name, value in connection.query_params.multi_items():
+        if "\x00" in f"{name}{value}":
+            raise Invalid("text must not hold the character NUL", code="not_allowed", field=name.replace("\x00", ""), hint="remove %00")
+
+
+def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
+    known = frozenset(query_names(connection, handler))
+    for name, value in connection.query_params.multi_items():
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise Invalid(
+                f"{name[:100]} is not known here", code="unknown_field", field=name[:100], value=value[:200], allowed=", ".join(sorted(known)) or "nothing",
+                hint=f"did you mean {near}?" if near else "leave it out",
+            )  # fmt: skip
+
+
+def query_names(connection: Connection, handler: BaseRouteHandler) -> Iterator[str]:
+    """Yields the query parameters of a handler: what is neither in its path nor given by us."""
+    for name in handler.parsed_fn_signature.parameters:
+        if name not in NOT_QUERY and name not in connection.path_params:
+            yield name

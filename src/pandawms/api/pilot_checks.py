@@ -1,0 +1,130 @@
+"""What the pilot's decoder cannot know: whether the numbers and words of a call fit into the database. Pure.
+
+The pilot's codec checks types only, since the pilot uses it too; here a wrong value becomes Invalid with its field, before it meets the others in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from pandawms.domain.errors import Invalid
+from pandawms.domain.outcome import MESSAGE_CHARACTERS
+from pandawms.wire.pilot import PROTOCOL, ClaimRequest, HeartbeatRequest, JobReport, ReportRequest, decode
+
+T = TypeVar("T", ClaimRequest, HeartbeatRequest, ReportRequest)
+
+MOST_JOBS = 1000
+"""Jobs that one call may name."""
+INTEGER = 2**31 - 1
+BIGINT = 2**63 - 1
+REAL = 1e12
+"""Far above every duration (30,000 years), far below what PostgreSQL's real can hold."""
+
+
+def decode_call(kind: type[T], body: bytes) -> T:
+    """Returns the call of a pilot. Raises Invalid for what is no JSON, misses a key, has a wrong type or another protocol; unknown keys are ignored."""
+    try:
+        tree: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"the body is not JSON: {error}", code="malformed", field="body", hint="send one JSON object in UTF-8") from None
+    protocol = tree.get("protocol") if isinstance(tree, dict) else None
+    if isinstance(protocol, int) and protocol != PROTOCOL:
+        raise Invalid(
+            f"this server does not speak protocol {protocol}", code="protocol", field="protocol", value=protocol, allowed=str(PROTOCOL),
+            hint="take the pilot of the server's release",
+        )  # fmt: skip
+    return decode(kind, tree)
+
+
+def checked_claim(asked: ClaimRequest) -> ClaimRequest:
+    """Returns the same claim when its numbers make sense. Raises Invalid otherwise."""
+    claim_uuid(asked.claim_id, "claim_id")
+    _within("n_jobs", asked.n_jobs, 1, MOST_JOBS)
+    _within("cores", asked.cores, 1, INTEGER)
+    for name in ("memory_mb", "disk_mb", "gpus"):
+        _within(name, getattr(asked, name), 0, INTEGER)
+    _within("remaining_seconds", asked.remaining_seconds, -INTEGER, INTEGER)
+    _within("worker_id", asked.worker_id, 1, BIGINT)
+    _within("wait_seconds", asked.wait_seconds, 0, REAL)
+    for name in ("queue", "architecture", "node"):
+        _text(name, getattr(asked, name))
+    return asked
+
+
+def checked_beats(asked: HeartbeatRequest) -> HeartbeatRequest:
+    """Returns the same heartbeats when they name jobs that can be. Raises Invalid otherwise."""
+    _common(asked)
+    for n, beat in enumerate(asked.jobs):
+        _within(f"jobs[{n}].job_id", beat.job_id, 1, BIGINT)
+        claim_uuid(beat.claim_id, f"jobs[{n}].claim_id")
+    return asked
+
+
+def checked_reports(asked: ReportRequest) -> ReportRequest:
+    """Returns the reports with NUL taken out of their messages (a payload may print anything). Raises Invalid for what cannot be kept."""
+    _common(asked)
+    for n, each in enumerate(asked.jobs):
+        for name, value, low, high in _numbers(each):
+            _within(f"jobs[{n}].{name}", value, low, high)
+        claim_uuid(each.claim_id, f"jobs[{n}].claim_id")
+        _text(f"jobs[{n}].outcome.domain", each.outcome.domain)
+        _check_outputs(f"jobs[{n}].outputs", each)
+    return replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
+
+
+def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]]:
+    yield "job_id", each.job_id, 1, BIGINT
+    yield "outcome.code", each.outcome.code, 0, INTEGER
+    yield "outcome.exit_code", each.outcome.exit_code, -INTEGER, INTEGER
+    yield "outcome.signal", each.outcome.signal, 0, INTEGER
+    yield "wall_seconds", each.wall_seconds, 0, 1e9
+    yield "cpu_seconds", each.cpu_seconds, 0, REAL
+    yield "max_rss_mb", each.max_rss_mb, 0, INTEGER
+
+
+def _check_outputs(field: str, each: JobReport) -> None:
+    for n, file in enumerate(each.outputs):
+        _text(f"{field}[{n}].name", file.name)
+        _within(f"{field}[{n}].size_bytes", file.size_bytes, 0, BIGINT)
+        _within(f"{field}[{n}].events", file.events, 0, BIGINT)
+        claim_uuid(file.guid, f"{field}[{n}].guid")
+        if len(file.adler32) != 8 or not set(file.adler32) <= set("0123456789abcdefABCDEF"):
+            raise _wrong(f"{field}[{n}].adler32", file.adler32, "8 hexadecimal digits")
+
+
+def _cleaned(each: JobReport) -> JobReport:
+    message = each.outcome.message.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MESSAGE_CHARACTERS]
+    return replace(each, outcome=replace(each.outcome, message=message))
+
+
+def claim_uuid(text: str, field: str) -> UUID:
+    """Returns the UUID that a text is. Raises Invalid when it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise _wrong(field, text, "a UUID in hexadecimal digits") from None
+
+
+def _common(asked: HeartbeatRequest | ReportRequest) -> None:
+    _within("worker_id", asked.worker_id, 1, BIGINT)
+    if len(asked.jobs) > MOST_JOBS:
+        raise _wrong("jobs", len(asked.jobs), f"at most {MOST_JOBS} jobs a call")
+
+
+def _within(field: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise _wrong(field, value, f"from {low:.15g} to {high:.15g}")
+
+
+def _text(field: str, value: str) -> None:
+    if "\x00" in value or len(value) > 1000:
+        raise _wrong(field, value[:200].replace("\x00", "?"), "at most 1000 characters, none of them NUL")
+
+
+def _wrong(field: str, value: object, allowed: str) -> Invalid:
+    return Invalid(f"{field} must be {allowed}", code="not_allowed", field=field, value=value, allowed=allowed, hint=f"send {field} as {allowed}")

@@ -1,0 +1,197 @@
+"""Tasks: submit, plan, list, look, kill, retry."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, RequestBody
+
+from pandawms.api import eta, finding, policies, views
+from pandawms.api.call import Call
+from pandawms.api.once import once
+from pandawms.api.paging import Cursor, PageSize, Statuses, TextFilter, after, cursor_of, page_of, rows_of, statuses, whole
+from pandawms.api.policies import Action
+from pandawms.domain.command import Verb, check_accepted
+from pandawms.domain.file import FileStatus
+from pandawms.domain.job import JobStatus
+from pandawms.domain.stages import Stage
+from pandawms.domain.task import TaskStatus
+from pandawms.engine import submission
+from pandawms.engine.define.plan import files_per_job
+from pandawms.engine.explain import read as explaining
+from pandawms.store import commands, events, lists, tasks, units, wake
+from pandawms.store.database import Connection
+from pandawms.store.tasks import Task
+from pandawms.wire.checks import decode_document
+from pandawms.wire.event import ChangeEvent
+from pandawms.wire.job import JobSummary
+from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
+from pandawms.wire.task import (
+    CommandAnswer,
+    Plan,
+    SubmitAnswer,
+    TaskCommand,
+    TaskDetail,
+    TaskDocument,
+    TaskInputUnit,
+    TaskOutput,
+    TaskSummary,
+)
+from pandawms.wire.why import Why
+
+LOOK = {"policy": Action.LOOK}
+COMMAND = {"policy": Action.COMMAND}
+RUNNING = (JobStatus.STARTING, JobStatus.RUNNING, JobStatus.SENT, JobStatus.STAGEIN, JobStatus.STAGEOUT)
+
+
+@post("/tasks", opt={"policy": Action.SUBMIT, "is_repeatable": True}, status_code=201)
+async def submit(request: Call, data: RequestBody[TaskDocument]) -> Response[SubmitAnswer]:
+    """Submits a task: all of it is checked and stored, or nothing. With an Idempotency-Key the same submission twice makes one task (200 then)."""
+
+    async def work(connection: Connection) -> dict[str, Any]:
+        made = await submission.submit(connection, request.core.services, request.who, data)
+        await wake.stages(connection, Stage.DEFINE)
+        return {"task_id": made.task_id, "name": made.name, "status": str(made.status)}
+
+    done = await once(request, work)
+    return Response(SubmitAnswer(**done.answer, created=done.is_new), status_code=201 if done.is_new else 200)
+
+
+@post("/tasks/plan", opt={"policy": Action.SUBMIT}, status_code=200)
+async def plan(request: Call, data: RequestBody[TaskDocument]) -> Plan:
+    """Says what a submission would make, and stores nothing."""
+    async with request.core.pool.acquire() as connection:
+        return await submission.plan(connection, request.core.services, request.who, data)
+
+
+@get("/tasks", opt=LOOK)
+async def page(request: Call, status: Statuses = None, name: TextFilter = None, owner: TextFilter = None, limit: PageSize = DEFAULT_PAGE_SIZE,
+               cursor: Cursor = None) -> Page[TaskSummary]:  # fmt: skip
+    """Lists tasks, newest first."""
+    filters = {"community": community(request), "status": statuses(status, list(TaskStatus)), "name": name, "owner": owner}
+    rows, following = await rows_of(request, lists.TASKS, filters, limit, cursor)
+    ids = [row.task_id for row in rows]
+    async with request.core.pool.acquire() as connection:
+        datasets, counts = await units.task_datasets(connection, ids), await tasks.job_counts(connection, ids)
+    items = [views.task_summary(row, [d for d in datasets if d.task_id == row.task_id], counts[row.task_id]) for row in rows]
+    return Page(items=tuple(items), next_cursor=following)
+
+
+def community(request: Call) -> str | None:
+    """Returns the community to which lists are confined; None for an operator, who sees all."""
+    return None if policies.is_operator(request.who) else request.who.community
+
+
+@get("/tasks/{task:str}", opt=LOOK)
+async def get_task(request: Call, task: FromPath[str]) -> TaskDetail:
+    """Everything about one task, by id, by name (your newest) or as owner:name."""
+    async with request.core.pool.acquire() as connection:
+        return await _detail(connection, await finding.task(connection, request.who, task))
+
+
+async def _detail(connection: Connection, task: Task) -> TaskDetail:
+    datasets = await units.task_datasets(connection, [task.task_id])
+    counts = (await tasks.job_counts(connection, [task.task_id]))[task.task_id]
+    document = decode_document(task.document)
+    summary = views.task_summary(task, datasets, counts)
+    masters = [d for d in datasets if d.is_master]
+    is_events = any(d.role == "pseudo_input" for d in masters)
+    n_events, finished_events = sum(d.n_events for d in masters), sum(d.n_events_finished for d in masters)
+    left = await _eta(connection, summary, document)
+    return TaskDetail(
+        **msgspec.structs.asdict(summary), attempts=sum(count.n for count in counts), coverage=_part(summary), unit="events" if is_events else "files",
+        wall_seconds=sum(c.wall_seconds for c in counts), cpu_seconds=sum(c.cpu_seconds for c in counts), description=document.description,
+        retries=await lists.retries(connection, task.task_id), events_total=n_events or None, events_finished=finished_events if n_events else None,
+        eta_low_seconds=left.low_seconds if left else None, eta_high_seconds=left.high_seconds if left else None,
+        outputs=views.outputs(datasets), document=document,
+    )  # fmt: skip
+
+
+def _part(summary: TaskSummary) -> float:
+    return summary.inputs.finished / summary.inputs.total if summary.inputs.total else 0.0
+
+
+async def _eta(connection: Connection, summary: TaskSummary, document: TaskDocument) -> eta.Range | None:
+    running = sum(summary.jobs.get(status, 0) for status in RUNNING)
+    open_units = summary.inputs.ready + summary.inputs.running
+    if not running or not open_units:
+        return None
+    ended = await tasks.ended_lately(connection, summary.task_id, eta.RECENT)
+    return eta.estimate(-(-open_units // files_per_job(document)), running, ended, datetime.now(UTC))
+
+
+@get("/tasks/{task:str}/files", opt=LOOK)
+async def files(request: Call, task: FromPath[str], status: Statuses = None, limit: PageSize = DEFAULT_PAGE_SIZE, cursor: Cursor = None) -> Page[TaskInputUnit]:
+    """The input units of a task: files, or chunks of events."""
+    found = await _found(request, task)
+    filters = {"task_id": found.task_id, "status": statuses(status, list(FileStatus))}
+    return await page_of(request, lists.UNITS, filters, limit, cursor, views.unit)
+
+
+@get("/tasks/{task:str}/jobs", opt=LOOK)
+async def jobs(request: Call, task: FromPath[str], status: Statuses = None, limit: PageSize = DEFAULT_PAGE_SIZE, cursor: Cursor = None) -> Page[JobSummary]:
+    """The jobs of a task, newest first, ended ones included."""
+    found = await _found(request, task)
+    filters = {"task_id": found.task_id, "status": statuses(status, list(JobStatus))}
+    return await page_of(request, lists.JOBS, filters, limit, cursor, views.job_summary)
+
+
+@get("/tasks/{task:str}/events", opt=LOOK)
+async def changes(request: Call, task: FromPath[str], limit: PageSize = DEFAULT_PAGE_SIZE, cursor: Cursor = None) -> Page[ChangeEvent]:
+    """The history of a task, oldest first."""
+    behind = after(cursor) or 0
+    async with request.core.pool.acquire() as connection:
+        found = await finding.task(connection, request.who, task)
+        rows = await events.of_task(connection, found.task_id, behind, limit + 1)
+    items = tuple(views.change(row, str(row.event_id)) for row in rows[:limit])
+    return Page(items=items, next_cursor=cursor_of(rows[limit - 1].event_id) if len(rows) > limit else None)
+
+
+@get("/tasks/{task:str}/outputs", opt=LOOK)
+async def outputs(request: Call, task: FromPath[str]) -> Page[TaskOutput]:
+    """The datasets that a task writes."""
+    async with request.core.pool.acquire() as connection:
+        found = await finding.task(connection, request.who, task)
+        return whole(views.outputs(await units.task_datasets(connection, [found.task_id])))
+
+
+@get("/tasks/{task:str}/why", opt=LOOK)
+async def why(request: Call, task: FromPath[str]) -> Why:
+    """Why the task is as it is: what it waits for, or what failed, and what would help."""
+    async with request.core.pool.acquire() as connection:
+        found = await finding.task(connection, request.who, task)
+        return await explaining.task(connection, found)
+
+
+@post("/tasks/{task:str}/kill", opt={**COMMAND, "is_repeatable": True}, status_code=202)
+async def kill(request: Call, task: FromPath[str], data: RequestBody[TaskCommand | None] = None) -> CommandAnswer:
+    """Ends a task and all its jobs. Taken now, applied within moments."""
+    return await _command(request, task, Verb.KILL, data)
+
+
+@post("/tasks/{task:str}/retry", opt={**COMMAND, "is_repeatable": True}, status_code=202)
+async def retry(request: Call, task: FromPath[str], data: RequestBody[TaskCommand | None] = None) -> CommandAnswer:
+    """Processes again what failed in a task that has ended."""
+    return await _command(request, task, Verb.RETRY, data)
+
+
+async def _command(request: Call, reference: str, verb: Verb, data: TaskCommand | None) -> CommandAnswer:
+    async def work(connection: Connection) -> dict[str, Any]:
+        task = await finding.task(connection, request.who, reference)
+        policies.command(request.who, task.owner_id, task.owner, task.community)
+        check_accepted(verb, TaskStatus(task.status))
+        arguments = {"reason": data.reason} if data else {}
+        command_id = await commands.ask(connection, str(verb), task_id=task.task_id, asked_by=request.who.user_id, arguments=arguments)
+        await wake.stages(connection, Stage.COMMAND)
+        return {"command_id": command_id, "subject": f"task {task.task_id}", "status": task.status}
+
+    return CommandAnswer(**(await once(request, work)).answer)
+
+
+async def _found(request: Call, reference: str) -> Task:
+    async with request.core.pool.acquire() as connection:
+        return await finding.task(connection, request.who, reference)
+
+
+ROUTES = (submit, plan, page, get_task, files, jobs, changes, outputs, why, kill, retry)

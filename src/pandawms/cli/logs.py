@@ -1,0 +1,86 @@
+"""Print what a job wrote: its standard output and error, or any file of its log folder.
+
+A bare number is a job; for a task its job that failed last is taken, else the one that ended last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pandawms.cli.exit_codes import ExitCode
+from pandawms.cli.references import parse_reference, resolved
+from pandawms.domain.errors import NotFound, did_you_mean
+
+if TYPE_CHECKING:
+    from pandawms.cli.session import Session
+    from pandawms.client import Client
+
+PRINTED = ("payload.stdout", "payload.stderr")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of logs."""
+    parser.add_argument("reference", metavar="JOB", help="job id, or a task's name")
+    parser.add_argument("--file", help="print this file of the log folder")
+    parser.add_argument("--list", action="store_true", help="list the files of the log folder")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="save the whole log folder as FILE (tar.gz)")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    """Prints."""
+    with session.client() as client:
+        reference = parse_reference(arguments.reference, number_is="job")
+        archive = resolved(reference, lambda name: client.jobs.log(_job_of_task(client, name)), client.jobs.log)
+    if arguments.to is not None:
+        arguments.to.write_bytes(archive)
+        return ExitCode.OK
+    files = unpacked(archive)
+    if session.terminal.as_json:
+        session.terminal.json({name: content.decode(errors="replace") for name, content in _chosen(files, arguments.file).items()})
+    elif arguments.list:
+        for name, content in files.items():
+            session.terminal.line(f"{name}\t{len(content)}")
+    else:
+        _print(_chosen(files, arguments.file), session)
+    return ExitCode.OK
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """The plain files of a log archive, by name."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        members = [member for member in tar.getmembers() if member.isfile()]
+        return {member.name.removeprefix("./"): content.read() for member in members if (content := tar.extractfile(member))}
+
+
+def _chosen(files: dict[str, bytes], name: str | None) -> dict[str, bytes]:
+    if name is None:
+        return {found: content for found, content in files.items() if found.rsplit("/", 1)[-1] in PRINTED} or files
+    found = next((path for path in files if path == name or path.rsplit("/", 1)[-1] == name), None)
+    if found is None:
+        near = did_you_mean(name, files)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(files)}"
+        raise NotFound(f"the log has no file {name}", code="no_such_file", field="--file", value=name, hint=hint)
+    return {found: files[found]}
+
+
+def _print(files: dict[str, bytes], session: Session) -> None:
+    out = session.terminal.stdout
+    for name, content in files.items():
+        if len(files) > 1 and content:
+            session.terminal.note(f"==> {name} <==")
+        out.write(content.decode("utf-8", "replace"))
+        if content and not content.endswith(b"\n"):
+            out.write("\n")
+        out.flush()
+
+
+def _job_of_task(client: Client, name: str) -> int:
+    ended = [job for job in client.tasks.jobs(name) if job.ended_at is not None]
+    chosen = [job for job in ended if job.status == "failed"] or ended
+    if not chosen:
+        raise NotFound(f"no job of {name} has ended yet", code="no_log", field="JOB", value=name, hint=f"panda watch {name}")
+    return max(chosen, key=lambda job: (job.ended_at is not None and job.ended_at.timestamp(), job.job_id)).job_id

@@ -1,0 +1,90 @@
+"""Show one task or job (or several) in full."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pandawms.cli.exit_codes import ExitCode
+from pandawms.cli.references import parse_reference, resolved
+from pandawms.cli.terminal import bytes_text, seconds_text
+from pandawms.wire.job import JobDetail
+from pandawms.wire.task import TaskDetail
+
+if TYPE_CHECKING:
+    from pandawms.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of show."""
+    parser.add_argument("references", nargs="+", metavar="TASK", help="task names or ids, job:ID for jobs, - for standard input")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    """Shows each of them."""
+    terminal, references = session.terminal, session.references(arguments.references)
+    with session.client() as client:
+        for number, text in enumerate(references):
+            found: TaskDetail | JobDetail = resolved(parse_reference(text), client.tasks.get, client.jobs.get)
+            if number and not terminal.as_json:
+                terminal.line()
+            terminal.record(found, _task(found) if isinstance(found, TaskDetail) else _job(found))
+    return ExitCode.OK
+
+
+def _task(task: TaskDetail) -> dict[str, Any]:
+    return {
+        "task_id": task.task_id,
+        "name": task.name,
+        "description": task.description or None,
+        "status": task.status,
+        "reason": task.reason,
+        "owner": task.owner,
+        "community": task.community,
+        "priority": task.priority,
+        "inputs": {name: count for name, count in zip(("total", "ready", "running", "finished", "failed"), _counts(task), strict=True) if count},
+        "jobs": task.jobs,
+        "attempts": task.attempts,
+        "retries": task.retries,
+        "events": None if task.events_total is None else f"{task.events_finished or 0} of {task.events_total}",
+        "coverage": f"{task.coverage:.1%}",
+        "wall": seconds_text(task.wall_seconds),
+        "cpu": seconds_text(task.cpu_seconds),
+        "created_at": task.created_at,
+        "started_at": task.started_at,
+        "ended_at": task.ended_at,
+    } | {f"output {output.stream}": f"{output.dataset} ({output.n_files} files, {bytes_text(output.size_bytes)}, {output.status})" for output in task.outputs}
+
+
+def _counts(task: TaskDetail) -> tuple[int, ...]:
+    inputs = task.inputs
+    return inputs.total, inputs.ready, inputs.running, inputs.finished, inputs.failed
+
+
+def _job(job: JobDetail) -> dict[str, Any]:
+    outcome = job.outcome
+    return {
+        "job_id": job.job_id,
+        "task": f"{job.task_name} ({job.task_id})" if job.task_name else job.task_id,
+        "kind": job.kind,
+        "status": job.status,
+        "reason": job.reason,
+        "outcome": None if outcome is None else f"{outcome.name or outcome.code}: {outcome.message}",
+        "advice": None if outcome is None else outcome.advice,
+        "attempt": job.attempt,
+        "previous_job_id": job.previous_job_id,
+        "queue": job.queue,
+        "node": job.node,
+        "worker_id": job.worker_id,
+        "command": job.command or None,
+        "first_event": job.first_event,
+        "n_events": job.n_events,
+        "seed": job.seed,
+        "wall": None if job.wall_seconds is None else seconds_text(job.wall_seconds),
+        "cpu": None if job.cpu_seconds is None else seconds_text(job.cpu_seconds),
+        "max_rss_mb": job.max_rss_mb,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "log": f"panda logs {job.job_id}" if job.has_log else None,
+    }

@@ -1,0 +1,97 @@
+"""What the brokerage looks at and what it says: pictures of queues and tasks, requirements, rejections.
+
+Snapshots are taken once a pass and never change, so that a decision can be repeated and explained from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pandawms.domain.machine import Word
+from pandawms.domain.queue import PERMITS, QueueStatus
+from pandawms.domain.task import TaskStatus
+
+
+class JobKind(Word):
+    """What a job is for."""
+
+    RUN = "run", "processes inputs of its task"
+    MERGE = "merge", "merges outputs of run jobs"
+    BUILD = "build", "prepares the program once for a queue"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What one job needs; memory, disk and wall time are for the whole job, not per core. `architecture` "any" takes every node."""
+
+    cores: int = 1
+    memory_mb: int = 1000
+    disk_mb: int = 1000
+    wall_seconds: int = 3600
+    architecture: str = "any"
+    gpus: int = 0
+    kind: JobKind = JobKind.RUN
+
+
+@dataclass(frozen=True)
+class QueueSnapshot:
+    """A queue at one moment. cores, memory_mb, disk_mb and max_wall_seconds are what one slot may take; `gpus` likewise.
+
+    `community` None means that it serves all. `slots` is the number of slots when known, `endpoints` are the ids of the storage
+    endpoints that its nodes can read, `last_pilot_at` the last time that a pilot asked for work there.
+    """
+
+    queue_id: int
+    name: str
+    status: QueueStatus
+    cores: int
+    memory_mb: int
+    disk_mb: int
+    max_wall_seconds: int
+    architecture: str = "any"
+    gpus: int = 0
+    community: str | None = None
+    slots: int | None = None
+    running_jobs: int = 0
+    waiting_jobs: int = 0
+    endpoints: frozenset[int] = field(default_factory=frozenset)
+    last_pilot_at: datetime | None = None
+
+    @property
+    def is_brokered(self) -> bool:
+        """Whether new jobs may be sent there, as its status says."""
+        return PERMITS[self.status].brokered
+
+
+@dataclass(frozen=True)
+class TaskSnapshot:
+    """A task at one moment, as the brokerage sees it.
+
+    `open_units` are the inputs that no job has taken yet; `allowed_queues` is the task's own list (empty: all);
+    `endpoints` are the storage endpoints that hold its inputs (empty: it reads no data).
+    """
+
+    task_id: int
+    name: str
+    status: TaskStatus
+    community: str
+    owner: str
+    priority: int
+    requirement: Requirement
+    open_units: int
+    units_per_job: int = 1
+    allowed_queues: frozenset[str] = field(default_factory=frozenset)
+    endpoints: frozenset[int] = field(default_factory=frozenset)
+    is_test: bool = False
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a queue was not taken: the rule, a sentence, the queue's limit and the task's value where the rule compares two."""
+
+    queue: str
+    rule: str
+    reason: str
+    limit: int | float | str | None = None
+    value: int | float | str | None = None

@@ -1,0 +1,110 @@
+"""Follows the files of touched tasks to retries, merges and verdicts."""
+
+from collections.abc import Sequence
+
+from pandawms.domain.codes import Code
+from pandawms.domain.job import JobEvent, JobStatus
+from pandawms.domain.outcome import SUCCESS, outcome
+from pandawms.domain.stages import Stage
+from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine.aggregate import plan as planning
+from pandawms.engine.services import Services
+from pandawms.store import catalogue, events, jobs, merges, tasks, units
+from pandawms.store.database import Connection, Pool
+from pandawms.store.jobs import Ending
+from pandawms.wire.checks import decode_document
+
+WHO = str(Stage.AGGREGATE)
+
+
+async def step(pool: Pool, services: Services) -> int:
+    """Looks at tasks whose files changed, each in a transaction of its own; returns how many."""
+    done = 0
+    while done < services.options.tasks_per_step:
+        async with pool.acquire() as connection, connection.transaction():
+            touched = await tasks.take_touched(connection, 1000)
+            for task_id in touched:
+                await _follow(connection, task_id)
+        if not touched:
+            break
+        done += len(touched)
+    return done
+
+
+async def _follow(connection: Connection, task_id: int) -> None:
+    await _end_merged(connection, task_id)
+    task = await tasks.get(connection, task_id)
+    assert task is not None, "a touch names a task"
+    if task.status == TaskStatus.ABORTING:
+        await _abort(connection, task)
+    elif TaskStatus(task.status) in planning.FLOWING:
+        await units.retry_failed(connection, task_id)
+        await _group(connection, task)
+        await _judge(connection, task)
+    elif task.status == TaskStatus.TOBROKEN:
+        await _close(connection, task, TaskEvent.BREAK, {})
+
+
+async def _end_merged(connection: Connection, task_id: int) -> None:
+    """Source jobs end as their merge job did; a failed merge is tried again while it has attempts."""
+    for group in await merges.ended_groups(connection, task_id):
+        is_merged = group.status == JobStatus.FINISHED
+        if not is_merged and group.outcome.retryable and group.attempt < group.max_attempts:
+            await merges.set_group(connection, group.merge_group_id, "mergeable")
+            continue
+        await merges.set_group(connection, group.merge_group_id, "merged" if is_merged else "failed")
+        members = await merges.members(connection, group.merge_group_id)
+        held = await jobs.lock(connection, {member.job_id for member in members}, {JobStatus.MERGING})
+        reason = SUCCESS if is_merged else outcome(Code.MERGE_FAILED, f"merge failed: {group.outcome.message}")
+        event = JobEvent.MERGED if is_merged else JobEvent.MERGE_FAILED
+        await jobs.end(connection, [Ending(job, event, reason) for job in held], WHO)
+
+
+async def _group(connection: Connection, task: tasks.Task) -> None:
+    document = decode_document(task.document)
+    if document.merge is None:
+        return
+    waiting = await merges.unmerged(connection, task.task_id)
+    if not waiting:
+        return
+    progress = await units.progress(connection, task.task_id)
+    ready = await units.ready(connection, [task.task_id], 1)
+    is_last = planning.is_last_of_run_jobs(progress, ready[task.task_id].n_ready)
+    for files in planning.merge_groups(waiting, document.merge.files_per_job, is_last=is_last):
+        await merges.add_group(connection, task.task_id, files[0].queue_id, document.retry.max_attempts, files)
+
+
+async def _judge(connection: Connection, task: tasks.Task) -> None:
+    progress = await units.progress(connection, task.task_id)
+    if not planning.is_settled(progress):
+        return
+    if await tasks.move(connection, task.task_id, TaskEvent.PREPARE, WHO) is None:
+        return
+    found = planning.verdict(progress)
+    await _close(connection, task, found.event, found.numbers)
+
+
+async def _abort(connection: Connection, task: tasks.Task) -> None:
+    progress = await units.progress(connection, task.task_id)
+    if progress.has_jobs:
+        return
+    await units.cancel_rest(connection, task.task_id)
+    await _close(connection, task, TaskEvent.ABORT, {})
+
+
+async def _close(connection: Connection, task: tasks.Task, event: TaskEvent, numbers: dict[str, object]) -> None:
+    """Gives the task its final status, keeps the round, closes its outputs and asks its children to look."""
+    status = await tasks.move(connection, task.task_id, event, WHO, numbers or None)
+    if status is None:
+        return
+    await tasks.add_round(connection, task.task_id, status, numbers)
+    closed = await catalogue.close_outputs(connection, task.task_id)
+    await _log(connection, closed, "close", "open", "closed")
+    if status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
+        await _log(connection, await catalogue.remove_empty_outputs(connection, task.task_id), "remove", "closed", "removed")
+    await tasks.touch(connection, [child for child, _ in await tasks.children(connection, task.task_id)])
+
+
+async def _log(connection: Connection, dataset_ids: Sequence[int], event: str, before: str, after: str) -> None:
+    if dataset_ids:
+        await events.log_datasets(connection, dataset_ids, event, before, after, WHO)

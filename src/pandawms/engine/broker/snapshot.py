@@ -1,0 +1,57 @@
+"""Takes the pictures that the rules look at."""
+
+from pandawms.domain.queue import QueueStatus
+from pandawms.domain.snapshot import JobKind, QueueSnapshot, Requirement, TaskSnapshot
+from pandawms.domain.task import TaskStatus
+from pandawms.store import catalogue, places, tasks, units
+from pandawms.store.database import Connection
+from pandawms.wire.task import ResourceSpec, TaskDocument
+
+
+async def queue_snapshots(connection: Connection) -> tuple[QueueSnapshot, ...]:
+    """Returns a picture of every queue, by name."""
+    readable: dict[int, set[int]] = {}
+    for tie in await places.queue_endpoints(connection):
+        if tie.read_order is not None:
+            readable.setdefault(tie.queue_id, set()).add(tie.endpoint_id)
+    return tuple(_queue(row, frozenset(readable.get(row.queue_id, ()))) for row in await places.queues(connection))
+
+
+async def input_endpoints(connection: Connection, task_id: int) -> frozenset[int]:
+    """Returns the endpoints that hold the task's inputs."""
+    found: frozenset[int] = frozenset()
+    for source in await units.task_datasets(connection, [task_id]):
+        if source.role == "input" and source.dataset_id is not None:
+            found |= await catalogue.endpoints_of_dataset(connection, source.dataset_id)
+    return found
+
+
+def requirement(resources: ResourceSpec, kind: JobKind = JobKind.RUN) -> Requirement:
+    """Returns what one job of these resources needs."""
+    return Requirement(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind)
+
+
+def task_snapshot(task: tasks.Task, document: TaskDocument, *, open_units: int, units_per_job: int, endpoints: frozenset[int]) -> TaskSnapshot:
+    """Returns the picture of a task that is stored."""
+    return wanted_snapshot(
+        document, task_id=task.task_id, status=TaskStatus(task.status), community=task.community, owner=task.owner, open_units=open_units,
+        units_per_job=units_per_job, endpoints=endpoints,
+    )  # fmt: skip
+
+
+def wanted_snapshot(document: TaskDocument, *, task_id: int, status: TaskStatus, community: str, owner: str, open_units: int, units_per_job: int,
+                    endpoints: frozenset[int]) -> TaskSnapshot:  # fmt: skip
+    """Returns the picture of a task from its document, stored or not."""
+    return TaskSnapshot(
+        task_id=task_id, name=document.name, status=status, community=community, owner=owner, priority=document.priority,
+        requirement=requirement(document.resources), open_units=open_units, units_per_job=units_per_job, allowed_queues=frozenset(document.queues),
+        endpoints=endpoints,
+    )  # fmt: skip
+
+
+def _queue(row: places.QueueRow, endpoints: frozenset[int]) -> QueueSnapshot:
+    return QueueSnapshot(
+        queue_id=row.queue_id, name=row.name, status=QueueStatus(row.status), cores=row.cores, memory_mb=row.memory_mb, disk_mb=row.disk_mb,
+        max_wall_seconds=row.max_wall_seconds, architecture=row.architecture, gpus=row.gpus, community=row.community, slots=row.slots,
+        running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, last_pilot_at=row.last_pilot_at,
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""Applies what users and operators asked."""
+
+from pandawms.domain.codes import Code
+from pandawms.domain.command import Verb
+from pandawms.domain.job import LEASED, JobEvent
+from pandawms.domain.outcome import outcome
+from pandawms.domain.stages import Stage
+from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine.command import plan as planning
+from pandawms.engine.services import Services
+from pandawms.store import brokerage, catalogue, commands, events, jobs, merges, tasks, units
+from pandawms.store.commands import Pending
+from pandawms.store.database import Connection, Pool
+from pandawms.store.jobs import Ending, Held
+
+WHO = str(Stage.COMMAND)
+
+
+async def step(pool: Pool, services: Services) -> int:
+    """Applies one pending command, in one transaction; returns 1, or 0 when there was none."""
+    async with pool.acquire() as connection, connection.transaction():
+        pending = await commands.take(connection, 1)
+        for command in pending:
+            answer = await _apply(connection, services, command)
+            await commands.answer(connection, command.command_id, answer)
+    return len(pending)
+
+
+async def _apply(connection: Connection, services: Services, command: Pending) -> str:
+    if command.job_id is not None:
+        return await _kill_job(connection, command.job_id, command)
+    assert command.task_id is not None, "a command is about a task or a job"
+    task = await tasks.get(connection, command.task_id)
+    assert task is not None, "a command names a task"
+    decision = planning.for_task(command.verb, task.status, None)
+    if decision.event == TaskEvent.KILL:
+        await _kill(connection, task, command)
+    elif decision.event == TaskEvent.RETRY:
+        await _retry(connection, services, task, command)
+    elif decision.event is not None:
+        return f"refused: {command.verb} is not available in this release"
+    return decision.answer
+
+
+async def _kill(connection: Connection, task: tasks.Task, command: Pending) -> None:
+    reason = command.arguments.get("reason") or "its task was killed"
+    await _cancel(connection, await jobs.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE, 1_000_000), reason, command)
+    leased = await jobs.lock_of_task(connection, task.task_id, LEASED, 1_000_000)
+    await jobs.order_kill(connection, [job.job_id for job in leased], reason, command.asked_by)
+    await brokerage.drop(connection, task.task_id)
+    await merges.fail_open_groups(connection, task.task_id)
+    await tasks.move(connection, task.task_id, TaskEvent.KILL, command.asker, {"text": reason})
+    await tasks.touch(connection, [task.task_id])
+
+
+async def _cancel(connection: Connection, held: list[Held], reason: str, command: Pending) -> None:
+    end = outcome(Code.KILLED, reason)
+    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, end) for job in held], command.asker)
+
+
+async def _kill_job(connection: Connection, job_id: int, command: Pending) -> str:
+    reason = command.arguments.get("reason") or "killed by a user"
+    waiting = await jobs.lock(connection, [job_id], planning.CANCELLED_AT_ONCE)
+    if waiting:
+        await _cancel(connection, waiting, reason, command)
+        return "cancelled"
+    held = await jobs.lock(connection, [job_id], LEASED)
+    if not held:
+        return "refused: the job has ended"
+    await jobs.order_kill(connection, [job_id], reason, command.asked_by)
+    return "its pilot will be told by the next heartbeat"
+
+
+async def _retry(connection: Connection, services: Services, task: tasks.Task, command: Pending) -> None:
+    """Re-opens what failed, with more attempts, in a new round; and the children that ended without all they could have."""
+    await units.reopen_failed(connection, task.task_id, services.options.retry_more_attempts)
+    await units.reuse_input(connection, task.task_id)
+    reopened = await catalogue.reopen_outputs(connection, task.task_id)
+    if reopened:
+        await events.log_datasets(connection, reopened, "reopen", "closed", "open", WHO)
+    await tasks.move(connection, task.task_id, TaskEvent.RETRY, command.asker, {"text": command.arguments.get("reason") or "retry"})
+    await tasks.next_round(connection, task.task_id)
+    await tasks.move(connection, task.task_id, TaskEvent.REOPEN, WHO)
+    await tasks.touch(connection, [task.task_id])
+    for child_id, status in await tasks.children(connection, task.task_id):
+        if status in (TaskStatus.FINISHED, TaskStatus.FAILED):
+            await commands.ask(connection, str(Verb.RETRY), task_id=child_id, asked_by=command.asked_by, arguments={"reason": f"task {task.task_id} retried"})

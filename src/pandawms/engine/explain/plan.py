@@ -1,0 +1,167 @@
+"""Decides what the facts about a task mean. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pandawms.domain.job import LEASED, JobStatus
+from pandawms.domain.outcome import Outcome
+from pandawms.domain.queue import PERMITS, QueueStatus
+from pandawms.domain.task import TASK, TaskStatus
+from pandawms.engine.explain.facts import TaskFacts
+from pandawms.store.places import QueueRow
+from pandawms.store.reasons import Failure
+from pandawms.wire.why import Cause, QueueRejection, Why
+
+SILENT = timedelta(minutes=2)
+"""A queue without a pilot that asks for so long has none that is free."""
+NEW = frozenset({TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.ASSIGNING})
+
+
+def explain(facts: TaskFacts, now: datetime) -> Why:
+    """Returns why a task is as it is: the most important cause first."""
+    causes = tuple(_causes(facts, now))
+    return Why(
+        subject=f"task {facts.task_id}", status=facts.status, headline=_headline(facts, causes), causes=causes, advice=tuple(_advice(facts, causes)),
+        rejections=_rejections(facts),
+    )  # fmt: skip
+
+
+def _causes(facts: TaskFacts, now: datetime) -> Iterator[Cause]:
+    for asked in facts.asked:
+        yield Cause(code="command.pending", text=f"a {asked.verb} was asked for and is about to be applied", since=asked.asked_at)
+    if TASK.is_final(TaskStatus(facts.status)):
+        yield from _ended(facts)
+        return
+    if facts.engines == 0:
+        yield engine_down()
+    if facts.status in NEW:
+        yield Cause(code="task.new", text="it was taken; its inputs are about to be listed", since=facts.since)
+    yield from _input(facts)
+    yield from _placement(facts)
+    yield from _jobs(facts, now)
+    yield from _retries(facts)
+
+
+def engine_down() -> Cause:
+    """The cause of everything that stands still while no engine runs."""
+    return Cause(code="engine.down", text="no engine runs, so nothing moves")
+
+
+def _ended(facts: TaskFacts) -> Iterator[Cause]:
+    if facts.status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
+        yield Cause(code=f"task.{facts.status}", text=facts.reason or f"it is {facts.status}", since=facts.since)
+    if facts.n_failed:
+        yield Cause(
+            code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed
+        )
+    yield from (failure_cause(failure) for failure in facts.failures)
+
+
+def _input(facts: TaskFacts) -> Iterator[Cause]:
+    if facts.is_complete or facts.n_used < facts.n_listed or facts.status in NEW:
+        return
+    if facts.parent is None:
+        yield Cause(code="input.growing", text="its input dataset is open, and all files in it so far are taken")
+        return
+    text = f"it waits for more output of task {facts.parent.name} ({facts.parent.task_id}), which is {facts.parent.status}"
+    yield Cause(code="input.producer", text=text, value=facts.parent.status)
+
+
+def _placement(facts: TaskFacts) -> Iterator[Cause]:
+    found = facts.brokerage
+    if found is None or found.candidates or facts.n_used >= facts.n_listed:
+        return
+    text = f"no queue can take it now: {len(found.rejections)} rejected it" if found.rejections else "there is no queue"
+    yield Cause(code="broker.no_queue", text=text, since=found.evaluated_at, value=len(found.rejections))
+
+
+def _jobs(facts: TaskFacts, now: datetime) -> Iterator[Cause]:
+    queues = {queue.name: queue for queue in facts.queues}
+    running = sum(hot.n for hot in facts.hot if hot.status in LEASED)
+    if running:
+        yield Cause(code="jobs.running", text=f"{_jobs_are(running)} with pilots", value=running)
+    for hot in facts.hot:
+        if hot.status == JobStatus.ACTIVATED and hot.queue in queues:
+            yield waiting_in(queues[hot.queue], hot.n, now)
+        elif hot.status == JobStatus.ASSIGNED:
+            yield Cause(code="jobs.wait_for_data", text=f"{_jobs_are(hot.n)} waiting for input data that queue {hot.queue} can read", value=hot.n)
+        elif hot.status == JobStatus.WAITING:
+            yield Cause(code="jobs.wait_for_jobs", text=f"{_jobs_are(hot.n)} waiting for other jobs", value=hot.n)
+        elif hot.status == JobStatus.MERGING:
+            yield Cause(code="jobs.merging", text=f"the outputs of {hot.n} job{'s' * (hot.n != 1)} wait to be merged", value=hot.n)
+
+
+def waiting_in(queue: QueueRow, n_jobs: int, now: datetime) -> Cause:
+    """Why ready jobs are not taken in a queue: it is shut, nobody asks, or all its slots are busy."""
+    who = f"{_jobs_are(n_jobs)} ready in queue {queue.name}"
+    if not PERMITS[QueueStatus(queue.status)].dispatched:
+        return Cause(code="queue.shut", text=f"{who}, which is {queue.status}", limit="online", value=queue.status)
+    if queue.last_pilot_at is None or (now - queue.last_pilot_at > SILENT and queue.running_jobs == 0):
+        return Cause(code="queue.no_pilots", text=f"{who}, but no pilot asks for work there", since=queue.last_pilot_at, value=queue.workers)
+    text = f"{who}, and wait for a slot: {queue.running_jobs} of {queue.slots} are busy"
+    return Cause(code="queue.busy", text=text, limit=queue.slots, value=queue.running_jobs)
+
+
+def _retries(facts: TaskFacts) -> Iterator[Cause]:
+    if facts.units.n_again:
+        yield Cause(code="units.again", text=f"{facts.units.n_again} inputs failed and are tried again", value=facts.units.n_again)
+    if facts.units.n_final:
+        yield Cause(code="units.failed", text=f"{facts.units.n_final} inputs are out of attempts", value=facts.units.n_final)
+    yield from (failure_cause(failure) for failure in facts.failures)
+
+
+def failure_cause(failure: Failure) -> Cause:
+    """One way in which jobs failed, as a cause."""
+    name = Outcome(failure.error_domain, failure.error_code).name
+    times = f"{failure.n} job{'s' * (failure.n != 1)} failed with {name}"
+    return Cause(code=f"{failure.error_domain}.{name}", text=f"{times}, last job {failure.last_job_id}: {failure.message}", value=failure.n)
+
+
+def _jobs_are(n: int) -> str:
+    return "1 job is" if n == 1 else f"{n} jobs are"
+
+
+def _headline(facts: TaskFacts, causes: Sequence[Cause]) -> str:
+    name = f"Task {facts.name}"
+    if facts.status == TaskStatus.DONE:
+        return f"{name} is done: all {facts.n_listed} inputs were processed."
+    if TASK.is_final(TaskStatus(facts.status)):
+        parts = f": {facts.n_finished} of {facts.n_listed} inputs were processed" if facts.n_listed else ""
+        return f"{name} has ended as {facts.status}{parts}."
+    if not causes:
+        return f"{name} is {facts.status}: its next step is about to happen."
+    return f"{name} is {facts.status}: {causes[0].text}."
+
+
+def _advice(facts: TaskFacts, causes: Sequence[Cause]) -> Iterator[str]:
+    codes = {cause.code for cause in causes}
+    if "engine.down" in codes:
+        yield "Start the engine: `panda up`, or `panda engine`."
+    if "queue.no_pilots" in codes:
+        yield "Start pilots: `panda provision`, or look why the provisioner starts none (`panda doctor`)."
+    if "queue.shut" in codes:
+        yield "Ask an operator to open the queue."
+    if "broker.no_queue" in codes:
+        yield "See below what each queue refuses; ask for less, or for another queue."
+    yield from _advice_on_failures(facts)
+
+
+def _advice_on_failures(facts: TaskFacts) -> Iterator[str]:
+    for failure in facts.failures[:3]:
+        yield Outcome(failure.error_domain, failure.error_code).advice
+    if facts.failures:
+        yield f"Read what the job wrote: `panda logs {facts.failures[0].last_job_id}`."
+    if facts.status in (TaskStatus.FINISHED, TaskStatus.FAILED):
+        yield f"When the cause is gone: `panda retry {facts.name}`."
+
+
+def _rejections(facts: TaskFacts) -> tuple[QueueRejection, ...]:
+    if facts.brokerage is None or TASK.is_final(TaskStatus(facts.status)):
+        return ()
+    return tuple(rejection(found) for found in facts.brokerage.rejections)
+
+
+def rejection(found: dict[str, Any]) -> QueueRejection:
+    """A kept rejection as it is shown."""
+    return QueueRejection(queue=found["queue"], rule=found["rule"], reason=found["reason"], limit=found.get("limit"), value=found.get("value"))

@@ -1,0 +1,58 @@
+"""Gathers the facts about a task or job, and has them explained."""
+
+from datetime import UTC, datetime
+
+from pandawms.domain.job import JobStatus
+from pandawms.domain.outcome import Outcome
+from pandawms.engine.explain import job_plan, plan
+from pandawms.engine.explain.facts import JobFacts, TaskFacts
+from pandawms.store import brokerage, events, lists, places, reasons, units
+from pandawms.store.database import Connection
+from pandawms.store.jobs import Job
+from pandawms.store.places import QueueRow
+from pandawms.store.tasks import Task
+from pandawms.wire.why import Why
+
+MOST_FAILURES = 5
+MOST_AHEAD = 10_000
+
+
+async def task(connection: Connection, found: Task) -> Why:
+    """Returns why a task is as it is."""
+    masters = [d for d in await units.task_datasets(connection, [found.task_id]) if d.is_master]
+    facts = TaskFacts(
+        task_id=found.task_id, name=found.name, status=found.status, since=found.changed_at, reason=(found.reason or {}).get("text"),
+        n_listed=sum(d.n_listed for d in masters), n_used=sum(d.n_used for d in masters), n_finished=sum(d.n_finished for d in masters),
+        n_failed=sum(d.n_failed for d in masters), is_complete=all(d.is_complete for d in masters), engines=await lists.engines(connection),
+        hot=await reasons.hot_jobs(connection, found.task_id), queues=await places.queues(connection),
+        failures=await reasons.failures(connection, found.task_id, MOST_FAILURES), units=await reasons.failed_units(connection, found.task_id),
+        brokerage=await brokerage.get(connection, found.task_id), parent=await reasons.parent(connection, found.task_id),
+        asked=await reasons.pending_commands(connection, found.task_id, None),
+    )  # fmt: skip
+    return plan.explain(facts, datetime.now(UTC))
+
+
+async def job(connection: Connection, found: Job) -> Why:
+    """Returns why a job is as it is."""
+    history = await events.of_job(connection, found.job_id)
+    is_ready = found.status == JobStatus.ACTIVATED
+    facts = JobFacts(
+        job_id=found.job_id, task_id=found.task_id, status=found.status, kind=found.kind, attempt=found.attempt,
+        since=history[-1].at if history else found.created_at, engines=await lists.engines(connection), queue=await _queue(connection, found.queue),
+        lease_expires_at=found.lease_expires_at, outcome=_outcome(found), successor_id=await reasons.successor(connection, found.task_id, found.job_id),
+        n_ahead=await reasons.ahead(connection, found.job_id, MOST_AHEAD) if is_ready else 0,
+        kill_reason=await reasons.kill_order(connection, found.job_id), predecessors=await reasons.predecessors(connection, found.job_id),
+        missing=await reasons.missing_inputs(connection, found.job_id, MOST_FAILURES),
+        asked=await reasons.pending_commands(connection, None, found.job_id),
+    )  # fmt: skip
+    return job_plan.explain(facts, datetime.now(UTC))
+
+
+def _outcome(found: Job) -> Outcome | None:
+    if found.error_domain is None or found.error_code is None:
+        return None
+    return Outcome(found.error_domain, found.error_code, found.exit_code, found.exit_signal, found.message or "", bool(found.is_retryable))
+
+
+async def _queue(connection: Connection, name: str) -> QueueRow | None:
+    return next((queue for queue in await places.queues(connection) if queue.name == name), None)

@@ -1,0 +1,62 @@
+"""Gathers concurrent calls of one operation into one transaction each, without a timer: what comes while a batch is under way forms the next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pandawms.domain.errors import Unavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Gatherer(Generic[Item, Answer]):
+    """Calls `work` with up to `most` items at a time and gives each caller its answer after the commit.
+
+    When a batch fails its items are worked one by one, so that one bad item cannot fail the others. A caller that has gone away before its batch began
+    is left out. `limit` bounds the items that wait; beyond it callers get Unavailable.
+    """
+
+    work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
+    most: int = 256
+    limit: int = 10_000
+    _waiting: list[tuple[Item, asyncio.Future[Answer]]] = field(default_factory=list)
+    _worker: asyncio.Task[None] | None = None
+
+    async def do(self, item: Item) -> Answer:
+        """Returns the answer for one item. Raises what `work` raised for it, or Unavailable when too many wait."""
+        if len(self._waiting) >= self.limit:
+            raise Unavailable("too many calls wait", code="busy", hint="try again in a moment")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
+            await self._work([pair for pair in batch if not pair[1].cancelled()])
+
+    async def _work(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        if not batch:
+            return
+        try:
+            answers = await self.work([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - part of the boundary of a request: it is handed to the caller
+            await self._apart(batch, error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+    async def _apart(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
+        if len(batch) == 1:
+            future = batch[0][1]
+            if not future.done():
+                future.set_exception(error)
+            return
+        for pair in batch:
+            await self._work([pair])

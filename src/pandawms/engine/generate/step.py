@@ -1,0 +1,76 @@
+"""Makes run jobs from allocations and merge jobs from groups, in bulk."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pandawms.domain.snapshot import JobKind, Requirement
+from pandawms.domain.stages import Stage
+from pandawms.domain.task import TaskEvent
+from pandawms.engine.generate import plan as planning
+from pandawms.engine.services import Services
+from pandawms.store import brokerage, jobs, merges, tasks, units
+from pandawms.store.database import Connection, Pool
+from pandawms.store.jobs import NewInput, NewJob
+from pandawms.wire.checks import decode_document
+from pandawms.wire.task import TaskDocument
+
+WHO = str(Stage.GENERATE)
+
+
+async def step(pool: Pool, services: Services) -> int:
+    """Consumes allocations and mergeable groups; returns how many jobs were made."""
+    return await _from_allocations(pool, services) + await _from_groups(pool, services)
+
+
+async def _from_allocations(pool: Pool, services: Services) -> int:
+    async with pool.acquire() as connection, connection.transaction():
+        made = [await _consume(connection, taken, services) for taken in await brokerage.take(connection, services.options.tasks_per_step)]
+    return sum(made)
+
+
+async def _consume(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
+    task = await tasks.get(connection, taken.task_id)
+    assert task is not None, "an allocation has a task"
+    document = decode_document(task.document)
+    found = await units.take_ready(connection, task.task_id, min(taken.quota, services.options.units_per_step))
+    ready = await units.ready(connection, [task.task_id], 1)
+    cut = planning.groups(found, document.split.files_per_job or 1, is_complete=ready[task.task_id].is_complete)
+    await brokerage.use(connection, taken.allocation_id, sum(len(group) for group in cut))
+    if not cut:
+        return 0
+    new, inputs = planning.run_jobs(task.task_id, cut, await jobs.next_ids(connection, len(cut)))
+    streams = document.outputs
+    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs, streams)
+    await tasks.move(connection, task.task_id, TaskEvent.START, WHO)
+    return len(new)
+
+
+async def _from_groups(pool: Pool, services: Services) -> int:
+    async with pool.acquire() as connection, connection.transaction():
+        found = await merges.take_mergeable(connection, services.options.tasks_per_step)
+        for group in found:
+            await _merge(connection, group)
+    return len(found)
+
+
+async def _merge(connection: Connection, group: merges.Group) -> None:
+    task = await tasks.get(connection, group.task_id)
+    assert task is not None, "a merge group has a task"
+    document = decode_document(task.document)
+    assert document.merge is not None, "a merge group belongs to a task that merges"
+    (job_id,) = await jobs.next_ids(connection, 1)
+    job, inputs = planning.merge_job(task.task_id, group, await merges.members(connection, group.merge_group_id), job_id)
+    await _create(connection, task, document, group.queue_id, JobKind.MERGE, [job], inputs, document.merge.outputs)
+    await merges.start_group(connection, group.merge_group_id, job_id)
+
+
+async def _create(connection: Connection, task: tasks.Task, document: TaskDocument, queue_id: int, kind: JobKind, new: Sequence[NewJob],
+                  inputs: Sequence[NewInput], streams: Mapping[str, str]) -> None:  # fmt: skip
+    resources = document.resources
+    need = Requirement(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind)
+    datasets = {d.stream: d.task_dataset_id for d in await units.task_datasets(connection, [task.task_id]) if d.role in ("output", "transient")}
+    written = list(planning.outputs(task.name, new, streams, datasets, Counter(f.job_id for f in inputs)))
+    await jobs.create(
+        connection, task_id=task.task_id, version=task.version, kind=str(kind), queue_id=queue_id,
+        requirement_id=await jobs.requirement_id(connection, need), priority=task.priority, who=WHO, new=new, inputs=inputs, outputs=written,
+    )  # fmt: skip

@@ -1,0 +1,36 @@
+"""What every stage is given: its limits and the plugins."""
+
+from dataclasses import dataclass, field
+
+from pandawms.plugins.broker_rule import BrokerRule
+from pandawms.plugins.data_manager import DataManager
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the engine behaves; times in seconds.
+
+    A lease is renewed by each heartbeat; it counts only time in which a server could hear (see watch). `poll_seconds` is how long a stage sleeps when
+    nothing wakes it. `allocation_seconds` is how long an allocation stays valid, `look_again_seconds` when a task that no queue takes is brokered again.
+    """
+
+    lease_seconds: float = 120
+    heartbeat_seconds: float = 30
+    poll_seconds: float = 1
+    hearing_gap_seconds: float = 15
+    allocation_seconds: float = 60
+    look_again_seconds: float = 10
+    tasks_per_step: int = 50
+    units_per_step: int = 10_000
+    jobs_per_step: int = 5_000
+    retry_more_attempts: int = 3
+    sandbox_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The engine's options and plugins, made once in the composition root."""
+
+    data_manager: DataManager
+    options: Options = field(default_factory=Options)
+    broker_rules: tuple[BrokerRule, ...] = ()

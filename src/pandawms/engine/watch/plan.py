@@ -1,0 +1,18 @@
+"""Decides how jobs end whose pilot is not heard any more. Pure."""
+
+from pandawms.domain.codes import Code
+from pandawms.domain.job import JobEvent
+from pandawms.domain.outcome import outcome
+from pandawms.store.jobs import Ending, Held
+
+
+def lost(job: Held) -> Ending:
+    """A job whose lease ran out."""
+    if job.status == "sent":
+        return Ending(job, JobEvent.LOSE, outcome(Code.NO_FIRST_HEARTBEAT))
+    return Ending(job, JobEvent.LOSE, outcome(Code.LOST_HEARTBEAT))
+
+
+def orphaned(job: Held) -> Ending:
+    """A job whose worker has ended, by the word of its provisioner."""
+    return Ending(job, JobEvent.LOSE, outcome(Code.LOST_HEARTBEAT, "its worker ended without a report"))

@@ -1,0 +1,30 @@
+"""The clock: ends what nobody holds any more and makes room ahead of need."""
+
+from pandawms.domain.stages import Stage
+from pandawms.engine.services import Services
+from pandawms.engine.watch.plan import lost, orphaned
+from pandawms.store import brokerage, hearing, idempotency, jobs, partitions
+from pandawms.store.database import Connection, Pool
+
+WHO = str(Stage.WATCH)
+
+
+async def step(pool: Pool, services: Services) -> int:
+    """One round; returns how many jobs were ended."""
+    async with pool.acquire() as connection, connection.transaction():
+        ended = 0
+        if await hearing.is_hearing(connection, services.options.hearing_gap_seconds):
+            ended = await _end_lost(connection, services)
+    async with pool.acquire() as connection, connection.transaction():
+        await partitions.make_ahead(connection)
+        await brokerage.drop_expired(connection)
+        await idempotency.drop_old(connection, days=7)
+    return ended
+
+
+async def _end_lost(connection: Connection, services: Services) -> int:
+    gone = [lost(job) for job in await jobs.lock_expired(connection, services.options.jobs_per_step)]
+    known = {ending.job.job_id for ending in gone}
+    gone += [orphaned(job) for job in await jobs.lock_orphaned(connection, services.options.jobs_per_step) if job.job_id not in known]
+    await jobs.end(connection, gone, WHO)
+    return len(gone)

@@ -1,0 +1,26 @@
+"""Run the REST server alone, in the foreground, with the settings of a data folder."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pandawms.cli.exit_codes import ExitCode
+from pandawms.main.commands.arguments import data_of
+
+if TYPE_CHECKING:
+    from pandawms.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of server."""
+    parser.add_argument("--host", help="address to listen on (else server.host; beyond loopback TLS is needed)")
+    parser.add_argument("--port", type=int, help="port to listen on (else server.port, else 8080)")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    """Serves until SIGTERM."""
+    from pandawms.main import server
+
+    server.run(data_of(arguments), host=arguments.host, port=arguments.port)
+    return ExitCode.OK

@@ -1,0 +1,201 @@
+"""Writes the reference pages that follow from tables: states and error codes.
+
+`python -m pandawms.main.docs --write` writes them below docs/reference of the current folder; `--check` changes nothing and exits
+with 1 when a page is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pandawms.domain.codes import Code, Domain
+from pandawms.domain.command import EVENTS, QUALIFIERS, WHO_MAY, Verb, accepted_in
+from pandawms.domain.machine import DAY, HOUR, MINUTE, Dwell, Machine, Word
+from pandawms.domain.machines import MACHINES
+from pandawms.domain.queue import PERMITS
+from pandawms.domain.stages import Stage
+from pandawms.domain.task import TaskStatus
+
+AnyMachine = Machine[Any, Any]
+
+NOTE = "<!-- Generated from src/pandawms/domain by `python -m pandawms.main.docs --write`. Do not edit. -->"
+
+CROWD = 6
+"""An event that is possible in more statuses than this is drawn from one box instead of from each."""
+
+STATES_HEAD = f"""{NOTE}
+
+# States
+
+Every entity has one table of transitions in `src/pandawms/domain/`; this page shows them. An event belongs to exactly one stage, and
+only that stage causes it. In the database a transition is a compare-and-set on the statuses where the event is possible, and one row
+of the event log in the same transaction. A final status is left only by an event marked *reopens*.
+"""
+
+CODES_HEAD = f"""{NOTE}
+
+# Error codes
+
+How a job ended is an outcome: a domain, a code, the program's exit code or signal, and a message. Numbers below 2000 are PanDA's. The
+same number may appear in two domains, so a code is always named with its domain. *Again* says whether another attempt may succeed.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; bars inside cells are escaped."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def duration(seconds: int) -> str:
+    """A time in the largest unit that divides it: 2 d, 12 h, 30 min."""
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def states_page() -> str:
+    """The page docs/reference/states.md."""
+    parts = [STATES_HEAD, "## Stages\n\n" + table(("Stage", "Takes", "Leaves"), [(stage.value, stage.takes, stage.leaves) for stage in Stage])]
+    parts += [_entity(machine) for machine in MACHINES]
+    parts += [_permits(), _commands()]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def codes_page() -> str:
+    """The page docs/reference/error-codes.md."""
+    parts = [CODES_HEAD]
+    for domain in Domain:
+        rows = [_code_row(code) for code in sorted(Code, key=lambda code: code.number) if code.domain is domain]
+        parts.append(f"## {domain.value}\n\n{_sentence(domain.meaning)}\n\n" + table(("Code", "Name", "Meaning", "Owner", "Again", "What would help"), rows))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _code_row(code: Code) -> tuple[str, ...]:
+    return (str(code.number), f"`{code.name.lower()}`", code.meaning, code.owner.value, "yes" if code.retryable else "no", code.advice)
+
+
+def _entity(machine: AnyMachine) -> str:
+    return "\n\n".join(
+        (
+            f"## {machine.entity.capitalize()}",
+            _diagram(machine),
+            table(("Status", "Meaning", "Limit", "Reason kept in"), [_status_row(machine, status) for status in machine.statuses]),
+            table(("From", "Event", "To", "Owner", "When"), [_event_row(machine, event) for event in machine.events]),
+        )
+    )
+
+
+def _status_row(machine: AnyMachine, status: Word) -> tuple[str, ...]:
+    if machine.is_final(status):
+        return (f"`{status}`", status.meaning, "final", "")
+    dwell = machine.dwell[status]
+    return (f"`{status}`", status.meaning, _limit(dwell), f"`{dwell.kept_in}`")
+
+
+def _limit(dwell: Dwell) -> str:
+    if dwell.seconds is None:
+        return dwell.note
+    then = f"{duration(dwell.seconds)}, then `{dwell.ends_by}`" if dwell.ends_by else duration(dwell.seconds)
+    return f"{then}; {dwell.note}" if dwell.note else then
+
+
+def _event_row(machine: AnyMachine, event: Word) -> tuple[str, ...]:
+    sources = [status for status in machine.statuses if (status, event) in machine.transitions]
+    target = machine.initial[event] if event in machine.initial else machine.transitions[sources[0], event]
+    start = ", ".join(f"`{status}`" for status in sources) or "(new)"
+    when = event.meaning + (" *(reopens)*" if event in machine.reopening else "")
+    return (start, f"`{event}`", f"`{target}`", machine.owners[event].value, when)
+
+
+def _diagram(machine: AnyMachine) -> str:
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {status}: {event}" for event, status in machine.initial.items()]
+    crowded = [event for event in machine.events if len(machine.sources(event)) > CROWD]
+    lines += [f'    state "any of {len(machine.sources(event))}" as any_{event}' for event in crowded]
+    lines += [f"    any_{event} --> {machine.transitions[next(iter(machine.sources(event))), event]}: {event}" for event in crowded]
+    lines += [f"    {source} --> {target}: {', '.join(events)}" for (source, target), events in _edges(machine, crowded).items()]
+    lines += [f"    {status} --> [*]" for status in machine.statuses if machine.is_final(status)]
+    return "\n".join([*lines, "```"])
+
+
+def _edges(machine: AnyMachine, left_out: Sequence[Word]) -> dict[tuple[str, str], list[str]]:
+    edges: dict[tuple[str, str], list[str]] = {}
+    for status in machine.statuses:
+        for event in machine.accepted(status):
+            if event not in left_out:
+                edges.setdefault((status.value, machine.transitions[status, event].value), []).append(event.value)
+    return edges
+
+
+def _permits() -> str:
+    rows = [
+        (f"`{status}`", _yes(permits.pilots), "tests only" if permits.tests_only else _yes(permits.brokered), _yes(permits.dispatched), _yes(permits.timeouts))
+        for status, permits in PERMITS.items()
+    ]
+    return "### What a queue status allows\n\n" + table(("Status", "Pilots submitted", "New jobs", "Jobs handed out", "Timeouts run"), rows)
+
+
+def _commands() -> str:
+    rows = [
+        (
+            f"`{verb}`",
+            verb.meaning,
+            ", ".join(f"`{status}`" for status in TaskStatus if status in accepted_in(verb)),
+            WHO_MAY[verb].value,
+            ", ".join(f"`{event}`" for event in EVENTS[verb]) or "none",
+            ", ".join(f"`{word}`" for word in sorted(QUALIFIERS.get(verb, ()))) or "none",
+        )
+        for verb in Verb
+    ]
+    return "## Commands for a task\n\n" + table(("Command", "Effect", "Accepted in", "Who", "Event", "Qualifiers"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+PAGES: dict[str, Callable[[], str]] = {"states.md": states_page, "error-codes.md": codes_page}
+
+
+def stale(folder: Path) -> list[str]:
+    """The names of the pages in `folder` that differ from what the tables say now, or do not exist."""
+    return [name for name, page in PAGES.items() if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != page()]
+
+
+def write(folder: Path) -> None:
+    """Write all pages into `folder`, which is made when it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the pages; the exit code is 1 when `--check` finds a stale page."""
+    parser = argparse.ArgumentParser(prog="python -m pandawms.main.docs", description=(__doc__ or "").splitlines()[0])
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--write", action="store_true", help="write the pages")
+    mode.add_argument("--check", action="store_true", help="exit with 1 when a page is stale")
+    parser.add_argument("--folder", type=Path, default=Path("docs/reference"), help="where the pages are (default: docs/reference)")
+    options = parser.parse_args(arguments)
+    if options.write:
+        write(options.folder)
+        return 0
+    names = stale(options.folder)
+    for name in names:
+        sys.stderr.write(f"{options.folder / name} is stale: run python -m pandawms.main.docs --write\n")
+    return 1 if names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The programs `panda up --detach` and `panda down`: from outside a running system, start it and end it."""
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from pandawms.domain.errors import Conflict, Unavailable
+from pandawms.main.processes import Book, end, identify, wait_until
+from pandawms.main.up import START_SECONDS, STOP_SECONDS, only_one
+from pandawms.store import embedded
+
+
+def detach(data: Path, *, port: int | None, slots: int | None) -> str:
+    """Starts `panda up` in the background and returns the address of its API once it answers. Raises Unavailable when it ends first."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data / "logs").mkdir(exist_ok=True)
+    endpoint, up = data / "run" / "endpoint.json", data / "run" / "up.json"
+    options = [*(["--port", str(port)] if port else []), *(["--slots", str(slots)] if slots else [])]
+    with (data / "logs" / "up.log").open("ab") as output:
+        begin = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pandawms.main.panda", "up", "--data", str(data), *options],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+
+    def is_up() -> bool:
+        with suppress(FileNotFoundError, ValueError):
+            return bool(json.loads(up.read_text())["pid"] == process.pid) or process.poll() is not None
+        return process.poll() is not None
+
+    if not wait_until(is_up, START_SECONDS + 30, 0.1) or process.poll() is not None:
+        said = (data / "logs" / "up.log").read_bytes()[begin:].decode(errors="replace").strip().splitlines()
+        raise Unavailable(said[0].removeprefix("error: ") if said else "`panda up` did not start", code="up.failed", hint=f"see {data / 'logs' / 'up.log'}")
+    return str(json.loads(endpoint.read_text())["url"])
+
+
+def down(data: Path) -> bool:
+    """Ends the system of a data folder, all of it and nothing else; returns False when nothing ran."""
+    run_folder = data / "run"
+    process = None
+    with suppress(FileNotFoundError, ValueError, KeyError):
+        process = identify(int(json.loads((run_folder / "up.json").read_text())["pid"]))
+    if process is not None and _holds_lock(data):
+        return end(process, sum(STOP_SECONDS.values()) + 20)
+    return _end_orphans(data)
+
+
+def _holds_lock(data: Path) -> bool:
+    try:
+        with only_one(data):
+            return False
+    except Conflict:
+        return True
+
+
+def _end_orphans(data: Path) -> bool:
+    """Ends what a killed `panda up` left: its children, which take their pilots with them, then the database."""
+    book = Book(data / "run" / "processes.json")
+    left = book.read()
+    for name in sorted(left, key=list(STOP_SECONDS).index):
+        end(left[name], STOP_SECONDS[name])
+    server = embedded.EmbeddedServer(embedded.Options(folder=data / "postgres")) if (data / "postgres").exists() else None
+    was_running = server is not None and server.is_running()
+    if server is not None:
+        server.stop()
+    for name in ("processes.json", "endpoint.json", "database.json", "up.json"):
+        (data / "run" / name).unlink(missing_ok=True)
+    return bool(left) or was_running

@@ -1,0 +1,53 @@
+"""The program `panda engine`: drives the stages over one database, beside any number of others like it."""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from pandawms.data.builtin import BuiltIn
+from pandawms.domain.stages import Stage
+from pandawms.engine import loop as driving
+from pandawms.engine.aggregate.step import step as aggregate
+from pandawms.engine.broker.step import step as broker
+from pandawms.engine.command.step import step as command
+from pandawms.engine.define.step import step as define
+from pandawms.engine.generate.step import step as generate
+from pandawms.engine.place.step import step as place
+from pandawms.engine.services import Services
+from pandawms.engine.watch.step import step as watch
+from pandawms.main import logs, settings
+from pandawms.main.stopping import stop_event
+from pandawms.plugins import loading
+from pandawms.store.database import open_pool
+
+log = structlog.get_logger()
+
+STEPS = {
+    Stage.DEFINE: define, Stage.BROKER: broker, Stage.GENERATE: generate, Stage.PLACE: place, Stage.AGGREGATE: aggregate, Stage.COMMAND: command,
+    Stage.WATCH: watch,
+}  # fmt: skip
+
+
+def services(given: settings.Settings) -> Services:
+    """Returns what the stages are given: options and plugins."""
+    return Services(BuiltIn(), settings.engine_options(given), loading.broker_rules())
+
+
+def run(data: Path) -> None:
+    """Runs the engine of a data folder until it is asked to stop."""
+    given = settings.load(data)
+    logs.configure(given.log_format)
+    asyncio.run(_run(given, data))
+
+
+async def _run(given: settings.Settings, data: Path) -> None:
+    stop = stop_event()
+    options = settings.database_options(given, data)
+    async with open_pool(options, "engine") as pool:
+        loop = driving.Loop.of(pool, services(given), STEPS)
+        listener = asyncio.create_task(driving.listen(options, loop, stop))
+        log.info("engine.started")
+        await loop.run(stop)
+        await listener
+    log.info("engine.stopped")

@@ -1,0 +1,194 @@
+"""The program `panda up`: one process that starts and keeps up PostgreSQL, server, engine and local provisioner.
+
+It may be killed at any time: the next one ends server, engine and provisioner that were left, adopts the database that still runs, and its provisioner
+adopts the pilots. `panda down` ends it with all it has started.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from pandawms.client.client import Client
+from pandawms.domain.errors import Conflict, PandaError, Unavailable
+from pandawms.main import bootstrap, logs, ports, settings
+from pandawms.main.child import Child
+from pandawms.main.files import write_private, write_public
+from pandawms.main.processes import Book, end, wait_until
+from pandawms.main.settings import EMBEDDED, Settings
+from pandawms.main.stopping import Stop, stoppable
+from pandawms.pilot.build import build
+from pandawms.store import embedded
+
+log = structlog.get_logger()
+
+PROGRAMS = ("server", "engine", "provision")
+START_SECONDS = 60.0
+STOP_SECONDS = {"provision": 30.0, "engine": 10.0, "server": 8.0}
+
+
+@dataclass(slots=True)
+class Tree:
+    """Everything that one `panda up` keeps running for a data folder."""
+
+    data: Path
+    settings: Settings
+    port: int
+    children: list[Child] = field(default_factory=list)
+    database: embedded.EmbeddedServer | None = None
+    endpoint: embedded.Endpoint | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return f"http://{self.settings.server.host}:{self.port}"
+
+    @property
+    def book(self) -> Book:
+        """Which processes this tree has."""
+        return Book(self.data / "run" / "processes.json")
+
+    def start(self) -> None:
+        """Starts everything and returns when the API answers. Raises Unavailable when it does not in time."""
+        end_left_over(self.book)
+        self._start_database()
+        asyncio.run(bootstrap.bootstrap(self.settings, self.data))
+        build(self.data / "pilot.pyz")
+        write_public(self.data / "run" / "endpoint.json", json.dumps({"url": self.url}))
+        (self.data / "logs").mkdir(exist_ok=True)
+        self.children = [self._child(name) for name in PROGRAMS]
+        for child in self.children[:1]:
+            child.start()
+        self._note()
+        self._wait_for_api()
+        for child in self.children[1:]:
+            child.start()
+        self._note()
+
+    def look(self) -> None:
+        """Starts again what has died."""
+        if self.database is not None and not self.database.is_running():
+            log.warning("database.restarted")
+            self._start_database()
+        if sum(child.look() for child in self.children):
+            self._note()
+
+    def stop(self) -> None:
+        """Ends everything: first the provisioner with its pilots, while the server still takes their reports."""
+        for child in sorted(self.children, key=lambda child: list(STOP_SECONDS).index(child.name)):
+            process = child.identity
+            if process is not None:
+                end(process, STOP_SECONDS[child.name])
+            if child.process is not None:
+                child.process.wait()
+        if self.database is not None:
+            self.database.stop()
+        for name in ("processes.json", "endpoint.json", "database.json"):
+            (self.data / "run" / name).unlink(missing_ok=True)
+
+    def _start_database(self) -> None:
+        if self.settings.database.url != EMBEDDED:
+            return
+        if self.database is None:
+            self.database = embedded.EmbeddedServer(database_options(self.data, self.settings))
+        try:
+            self.endpoint = self.database.start()
+        except Unavailable as error:
+            if error.code != "postgres_port":
+                raise
+            (self.data / "run" / "database.port").unlink(missing_ok=True)
+            self.database = embedded.EmbeddedServer(database_options(self.data, self.settings))
+            self.endpoint = self.database.start()
+        write_private(self.data / "run" / "database.json", json.dumps({"url": self.endpoint.dsn}))
+
+    def _child(self, name: str) -> Child:
+        arguments = {"server": ["--port", str(self.port)], "provision": ["--stop-workers-at-exit"]}.get(name, [])
+        command = [sys.executable, "-m", "pandawms.main.panda", name, "--data", str(self.data), *arguments]
+        return Child(name, command, self.data / "logs" / f"{name}.log", dict(os.environ))
+
+    def _note(self) -> None:
+        known = {child.name: child.identity for child in self.children}
+        self.book.write({name: process for name, process in known.items() if process is not None})
+
+    def _wait_for_api(self) -> None:
+        with Client(self.url, (self.data / "tokens" / "user").read_text().strip()) as client:
+
+            def answers() -> bool:
+                self.children[0].look()
+                with suppress(PandaError):
+                    return client.system.health().status != "down"
+                return False
+
+            if not wait_until(answers, START_SECONDS, 0.1):
+                raise Unavailable(f"the server did not start within {START_SECONDS:.0f} s", code="up.server", hint=f"look at {self.children[0].log_path}")
+
+
+def database_options(data: Path, given: Settings) -> embedded.Options:
+    """Returns the options of the embedded database of a data folder; its port stays the same for as long as the folder lives and the port is free."""
+    return embedded.Options(folder=data / "postgres", port=ports.kept(data / "run" / "database.port"), shared_buffers_mb=given.database.shared_buffers_mb)
+
+
+def end_left_over(book: Book) -> None:
+    """Ends what an earlier `panda up` of this folder left behind; its pilots and its database are adopted instead."""
+    left = book.read()
+    for name, process in left.items():
+        log.warning("child.left_over", name=name, pid=process.pid)
+        os.kill(process.pid, signal.SIGKILL if name == "provision" else signal.SIGTERM)
+    for process in left.values():
+        end(process, 6.0)
+
+
+@contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """Holds the data folder for this `panda up`. Raises Conflict when another one runs."""
+    run = data / "run"
+    run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (run / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Conflict(
+                f"a `panda up` runs already for {data}", code="up.running", field="data", value=str(data),
+                hint="use it, end it with `panda down`, or choose another --data",
+            ) from error  # fmt: skip
+        yield
+
+
+def run(data: Path, *, port: int | None = None, slots: int | None = None, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Starts the system of a data folder, calls `ready` with its address, and keeps it up until SIGTERM or SIGINT."""
+    if slots is not None:
+        os.environ["PANDA_LOCAL_SLOTS"] = str(slots)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = settings.load(data)
+    logs.configure(given.log_format)
+    with only_one(data):
+        tree = Tree(data, given, ports.choose(data, given.server.host, port or given.server.port))
+        with stoppable():
+            try:
+                tree.start()
+                write_private(data / "run" / "up.json", json.dumps({"pid": os.getpid()}))
+                ready(tree.url)
+                while True:
+                    time.sleep(0.2)
+                    _keep(tree)
+            except Stop:
+                log.info("up.stopping")
+            finally:
+                tree.stop()
+                (data / "run" / "up.json").unlink(missing_ok=True)
+
+
+def _keep(tree: Tree) -> None:
+    try:
+        tree.look()
+    except PandaError as error:
+        log.error("up.failed", error=error.detail, hint=error.hint)

@@ -1,0 +1,296 @@
+"""One job's life as a row of small steps: folder, environment, program, inputs, payload, outputs.
+
+A step that fails raises `JobFailed` with its outcome, and the steps after it do not run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from pandawms.domain.codes import Code
+from pandawms.domain.outcome import MESSAGE_CHARACTERS, SUCCESS, Outcome, outcome, payload_outcome
+from pandawms.pilot import sandbox
+from pandawms.pilot.content import Content, StorageError
+from pandawms.pilot.environment import Builder
+from pandawms.pilot.failures import JobFailed, Stopped, failed, failed_by_system, is_no_space
+from pandawms.pilot.heartbeat import Vitals
+from pandawms.pilot.limits import Limits, LimitWatch, free_disk_mb
+from pandawms.pilot.log import Log, shortened
+from pandawms.pilot.payload import Command, Ended, Guarded, Watch
+from pandawms.pilot.stop import Stop
+from pandawms.pilot.storage import storage_for
+from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, Phase, WrittenFile
+
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the node gives to every job. `download` fetches a sandbox from the server."""
+
+    builder: Builder
+    guarded: Guarded
+    download: sandbox.Download
+    log: Log
+    cache: Path
+    grace_seconds: float = 10.0
+    watch_seconds: float = 5.0
+    keep_output_bytes: int = 64 << 20
+    memory_grace: float = 2.0
+    min_free_disk_mb: float = 1000.0
+
+
+@dataclass
+class Result:
+    """What became of a job so far."""
+
+    outcome: Outcome = SUCCESS
+    outputs: list[WrittenFile] = field(default_factory=list)
+    written_urls: list[str] = field(default_factory=list)
+    started_at: float | None = None
+    ended: Ended = field(default_factory=Ended)
+    max_rss_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Folders:
+    """A job's folders below one of its own: the payload's, its temporary one, the log's."""
+
+    root: Path
+
+    @property
+    def work(self) -> Path:
+        """Where the payload runs; its HOME."""
+        return self.root / "work"
+
+    @property
+    def temporary(self) -> Path:
+        """The payload's TMPDIR."""
+        return self.root / "tmp"
+
+    @property
+    def log(self) -> Path:
+        """What is packed and uploaded at the end."""
+        return self.root / "log"
+
+
+class JobRun:
+    """One run of one job on this node; `remaining_seconds` is what the pilot's own time leaves for the payload (None: no end)."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        folder: Path,
+        bench: Bench,
+        stop: Stop,
+        vitals: Vitals,
+        on_phase: Callable[[Phase], None],
+        remaining_seconds: float | None = None,
+    ) -> None:
+        self.folders = Folders(folder)
+        self.result = Result()
+        self._spec = spec
+        self._bench = bench
+        self._stop = stop
+        self._vitals = vitals
+        self._on_phase = on_phase
+        self._remaining_seconds = remaining_seconds
+        self._environment = folder
+        self._guids = {output.name: str(uuid.uuid4()) for output in spec.outputs}
+
+    def run(self) -> Result:
+        """All steps; whatever happens becomes an outcome. Outputs that are in storage stand in the result."""
+        try:
+            for step in (self._prepare, self._build, self._unpack, self._stage_in, self._execute, self._stage_out):
+                self._bench.log.info("job.step", job_id=self._spec.job_id, step=step.__name__.lstrip("_"))
+                self._stop.check()
+                step()
+        except JobFailed as failure:
+            self.result.outcome = failure.outcome
+        except OSError as error:
+            self.result.outcome = failed_by_system(error, Code.SETUP_FAILED).outcome
+        except Exception as error:  # noqa: BLE001 (the payload's boundary: an error of the pilot itself is an outcome, too)
+            self.result.outcome = outcome(Code.INTERNAL_PILOT_PROBLEM, f"{type(error).__name__}: {error}")
+        self._bench.log.info("job.ended", job_id=self._spec.job_id, outcome=vars(self.result.outcome))
+        return self.result
+
+    def remove_outputs(self) -> None:
+        """Deletes the files that this run wrote into storage, and only those."""
+        for url in self.result.written_urls:
+            try:
+                storage_for(url).remove(url)
+            except (StorageError, OSError) as error:
+                self._bench.log.info("output.not_removed", job_id=self._spec.job_id, url=url, reason=str(error))
+        self.result.written_urls.clear()
+
+    def _prepare(self) -> None:
+        for folder in (self.folders.work, self.folders.temporary):
+            folder.mkdir(parents=True)
+        free_mb = free_disk_mb(self.folders.root)
+        if free_mb < self._bench.min_free_disk_mb:
+            raise failed(Code.NO_LOCAL_SPACE, f"{free_mb:.0f} MB of disk are free")
+
+    def _build(self) -> None:
+        self._environment = self._bench.builder.prepare(self._spec.environment, self.folders.log, self._stop)
+
+    def _unpack(self) -> None:
+        if self._spec.sandbox is not None:
+            sandbox.install(self._spec.sandbox, self._bench.cache, self.folders.work, self._bench.download, self._stop)
+        for name, content in self._spec.text_files.items():
+            self._local(name).write_text(content, encoding="utf-8")
+
+    def _stage_in(self) -> None:
+        for file in self._spec.inputs:
+            self._fetch(file)
+
+    def _fetch(self, file: InputFile) -> None:
+        code, reasons = Code.REPLICA_NOT_FOUND, ["no source works"]
+        for url in file.sources:
+            code, reason = self._fetch_from(url, file)
+            if not reason:
+                return
+            reasons.append(reason)
+        raise failed(code, f"{file.name}: {'; '.join(reasons)}")
+
+    def _fetch_from(self, url: str, file: InputFile) -> tuple[Code, str]:
+        """What is wrong with this source; an empty reason is success."""
+        try:
+            content = storage_for(url).fetch(url, self._local(file.local_name), self._stop)
+        except StorageError as error:
+            return Code.STAGE_IN_FAILED, str(error)
+        except OSError as error:
+            if is_no_space(error):
+                raise
+            return Code.STAGE_IN_FAILED, str(error)
+        wrong = _difference(file, content)
+        return Code.STAGE_IN_CHECKSUM, f"{url} {wrong}" if wrong else ""
+
+    def _execute(self) -> None:
+        self._on_phase("running")
+        self._vitals.started_at = self.result.started_at = time.time()
+        watch = self._limit_watch()
+        ended = self._bench.guarded.run(self._command(), self._stop, Watch(watch.check, self._watch_seconds()))
+        self.result.ended = ended
+        self.result.max_rss_mb = max(watch.max_rss_mb, ended.max_rss_mb)
+        self._vitals.cpu_seconds = ended.cpu_seconds
+        self._judge(ended)
+
+    def _judge(self, ended: Ended) -> None:
+        if ended.stopped is not None:
+            raise Stopped(ended.stopped)
+        if ended.failure:
+            raise failed(Code.PAYLOAD_EXCEPTION, ended.failure)
+        ending = payload_outcome(ended.exit_code, ended.signal, self._last_words())
+        if not ending.is_success:
+            raise JobFailed(ending)
+
+    def _stage_out(self) -> None:
+        self._on_phase("stage_out")
+        present = [output for output in self._spec.outputs if self._exists(output)]
+        for output in present:
+            self._store(output)
+
+    def _exists(self, output: OutputFile) -> bool:
+        if self._local(output.local_name).is_file():
+            return True
+        if output.optional:
+            return False
+        raise failed(Code.MISSING_OUTPUT, f"the payload did not write {output.local_name}")
+
+    def _store(self, output: OutputFile) -> None:
+        try:
+            content = storage_for(output.destination).store(self._local(output.local_name), output.destination, self._spec.claim_id, self._stop)
+        except StorageError as error:
+            raise failed(Code.STAGE_OUT_FAILED, f"{output.name}: {error}") from error
+        except OSError as error:
+            raise failed_by_system(error, Code.STAGE_OUT_FAILED) from error
+        self.result.written_urls.append(output.destination)
+        self.result.outputs.append(
+            WrittenFile(
+                stream=output.stream,
+                name=output.name,
+                size_bytes=content.size_bytes,
+                adler32=content.adler32,
+                guid=self._guids[output.name],
+            )
+        )
+
+    def _local(self, name: str) -> Path:
+        """A path in the work folder, with its folder made; raises `JobFailed` for one that leaves it."""
+        path = self.folders.work / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or not name:
+            raise failed(Code.BAD_JOB, f"{name!r} is no path inside the work folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _limit_watch(self) -> LimitWatch:
+        resources = self._spec.resources
+        limits = Limits(
+            wall_seconds=self._wall_limit(),
+            memory_mb=resources.memory_mb * self._bench.memory_grace,
+            disk_mb=resources.disk_mb,
+            min_free_disk_mb=self._bench.min_free_disk_mb,
+        )
+        return LimitWatch(limits, self.folders.root, self._seen)
+
+    def _wall_limit(self) -> float:
+        known = [limit for limit in (self._spec.resources.wall_seconds, self._remaining_seconds) if limit]
+        return float(min(known)) if known else 0.0
+
+    def _watch_seconds(self) -> float:
+        wall_limit = self._wall_limit()
+        return min(self._bench.watch_seconds, wall_limit) if wall_limit else self._bench.watch_seconds
+
+    def _seen(self, cpu_seconds: float, max_rss_mb: float, disk_mb: float) -> None:
+        self._vitals.cpu_seconds = cpu_seconds
+        self._vitals.max_rss_mb = max_rss_mb
+        self._vitals.disk_mb = disk_mb
+
+    def _command(self) -> Command:
+        return Command(
+            argv=("/bin/sh", "-c", self._spec.command),
+            folder=self.folders.work,
+            variables=self._variables(),
+            stdout=self.folders.log / "payload.stdout",
+            stderr=self.folders.log / "payload.stderr",
+            keep_bytes=self._bench.keep_output_bytes,
+            grace_seconds=self._bench.grace_seconds,
+        )
+
+    def _variables(self) -> dict[str, str]:
+        """The payload's whole environment: nothing of the pilot's own but its language."""
+        spec = self._spec
+        variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        variables.update(
+            PATH=f"{self._environment / 'bin'}:{_SYSTEM_PATH}",
+            VIRTUAL_ENV=str(self._environment),
+            HOME=str(self.folders.work),
+            TMPDIR=str(self.folders.temporary),
+            OMP_NUM_THREADS=str(spec.resources.cores),
+            PANDA_JOB_ID=str(spec.job_id),
+            PANDA_TASK_ID=str(spec.task_id),
+            PANDA_ATTEMPT=str(spec.attempt),
+            PANDA_CORES=str(spec.resources.cores),
+        )
+        variables.update(spec.environment.variables)
+        return variables
+
+    def _last_words(self) -> str:
+        path = self.folders.log / "payload.stderr"
+        if not path.exists():
+            return ""
+        return shortened(path, 1 << 20).decode("utf-8", "replace").strip()[-MESSAGE_CHARACTERS:]
+
+
+def _difference(file: InputFile, found: Content) -> str:
+    if file.size_bytes >= 0 and file.size_bytes != found.size_bytes:
+        return f"has {found.size_bytes} bytes, not {file.size_bytes}"
+    if file.adler32 and file.adler32.lower() != found.adler32:
+        return f"has adler32 {found.adler32}, not {file.adler32}"
+    return ""

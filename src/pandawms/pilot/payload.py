@@ -1,0 +1,212 @@
+"""Runs one command under the guard and waits for its end: the pilot's side of the pipe to `guard`."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+from pandawms.domain.outcome import Outcome
+from pandawms.pilot.guard import become_subreaper, kill_children
+from pandawms.pilot.stop import Stop
+
+_GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from pandawms.pilot.guard import main; main()"
+_CODE_ROOT = Path(__file__).resolve().parents[2]
+_CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. Of each output stream `keep_bytes` are kept; after SIGTERM it has `grace_seconds`, then SIGKILL."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    variables: dict[str, str]
+    stdout: Path
+    stderr: Path
+    keep_bytes: int = 64 << 20
+    grace_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended. `stopped` is the reason for which the pilot stopped it, `failure` why it could not run or be
+    watched to its end; `cpu_seconds` counts all its descendants, `max_rss_mb` is that of the largest one."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_mb: float = 0.0
+    stopped: Outcome | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A check that runs every `seconds` while a command lives; gets the guard's process id and the seconds since the
+    start, gives the reason to stop."""
+
+    check: Callable[[int, float], Outcome | None]
+    seconds: float
+
+
+class Guarded:
+    """One guard process, for one command after the other; a guard that died is replaced before the next one.
+
+    With `adopts_orphans` this process becomes the reaper of last resort: when the guard is killed, what it kept falls to
+    us and is killed. That kills every child of this process, so only the pilot's own process may ask for it.
+    """
+
+    def __init__(self, adopts_orphans: bool) -> None:
+        self._adopts_orphans = adopts_orphans
+        self._process: subprocess.Popen[bytes] | None = None
+        if adopts_orphans:
+            become_subreaper()
+
+    def run(self, command: Command, stop: Stop, watch: Watch | None = None) -> Ended:
+        """Runs `command` to its end, which comes by itself, by `stop` or by `watch`; nothing of it is left then."""
+        self._ensure()
+        return _Run(self, command, stop, watch).to_its_end()
+
+    def _ensure(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARD, str(_CODE_ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The live guard; `run` has started it."""
+        if self._process is None:
+            raise RuntimeError("the guard is not running")
+        return self._process
+
+    def clean_up(self, payload_id: int | None) -> None:
+        """After the guard's death: kills the payload's group and all that was handed down to us."""
+        if payload_id is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(payload_id, signal.SIGKILL)
+        self.close()
+        if self._adopts_orphans:
+            kill_children()
+
+    def close(self) -> None:
+        """Ends the guard, and with it all that it guards."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process.wait()
+            self._process = None
+
+
+class _Run:
+    """One command's time with the guard."""
+
+    def __init__(self, guarded: Guarded, command: Command, stop: Stop, watch: Watch | None) -> None:
+        self._guarded = guarded
+        self._command = command
+        self._stop = stop
+        self._watch = watch
+        self._started = time.monotonic()
+        self._payload_id: int | None = None
+        self._stopped: Outcome | None = None
+        self._watch_at = self._started + (watch.seconds if watch else 0)
+        self._unread = b""
+
+    def to_its_end(self) -> Ended:
+        """Sends the order, then follows events, the stop and the watch."""
+        if not self._order({"run": self._wire_form()}):
+            return self._guard_died()
+        while True:
+            events = self._next_events()
+            if events is None:
+                return self._guard_died()
+            for event in events:
+                if "started" in event:
+                    self._payload_id = event["started"]
+                else:
+                    return self._ended(event)
+            self._look_after()
+
+    def _wire_form(self) -> dict[str, Any]:
+        command = self._command
+        return {
+            "argv": command.argv,
+            "cwd": str(command.folder),
+            "env": command.variables,
+            "stdout": str(command.stdout),
+            "stderr": str(command.stderr),
+            "keep_bytes": command.keep_bytes,
+        }
+
+    def _order(self, order: dict[str, Any]) -> bool:
+        line = json.dumps(order).encode() + b"\n"
+        descriptor = self._guarded.process.stdin
+        try:
+            while line and descriptor is not None:
+                line = line[descriptor.write(line) :]
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _next_events(self) -> list[dict[str, Any]] | None:
+        """Events that are there, none after a while or a stop, None when the guard is dead."""
+        pipe = self._guarded.process.stdout
+        if pipe is None:
+            return None
+        waits_for: list[Any] = [pipe] if self._stopped else [pipe, self._stop]
+        patience = max(self._watch_at - time.monotonic(), 0) if self._watch and not self._stopped else None
+        ready, _, _ = select.select(waits_for, [], [], patience)
+        if pipe not in ready:
+            return []
+        data = os.read(pipe.fileno(), _CHUNK_BYTES)
+        if not data:
+            return None
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _look_after(self) -> None:
+        if self._stopped is not None:
+            return
+        reason = self._stop.outcome
+        now = time.monotonic()
+        if reason is None and self._watch is not None and now >= self._watch_at:
+            reason = self._watch.check(self._guarded.process.pid, now - self._started)
+            self._watch_at = now + self._watch.seconds
+        if reason is not None:
+            self._stopped = reason
+            self._order({"stop": self._command.grace_seconds})
+
+    def _ended(self, event: dict[str, Any]) -> Ended:
+        if "failed" in event:
+            return Ended(failure=event["failed"], stopped=self._stopped)
+        end = event["ended"]
+        return Ended(
+            exit_code=end["exit_code"],
+            signal=end["signal"],
+            wall_seconds=end["wall_seconds"],
+            cpu_seconds=end["cpu_seconds"],
+            max_rss_mb=end["max_rss_mb"],
+            stopped=self._stopped,
+        )
+
+    def _guard_died(self) -> Ended:
+        self._guarded.clean_up(self._payload_id)
+        wall_seconds = time.monotonic() - self._started
+        return Ended(wall_seconds=wall_seconds, stopped=self._stopped, failure="the payload's guard was killed")

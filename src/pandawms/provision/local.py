@@ -1,0 +1,79 @@
+"""Pilots as processes of this machine."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pandawms.plugins.provisioner import Launch, Sighting, WorkerState
+
+
+@dataclass(slots=True)
+class Local:
+    """The Provisioner for one machine. A native id is `pid:start tick`, so that a pilot is known again after a restart and never mistaken."""
+
+    log_folder: Path
+    name: str = "local"
+    _children: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def launch(self, launch: Launch) -> str:
+        """Starts the pilot in a session of its own, so that it outlives its provisioner; its output goes to a file of its worker."""
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        with (self.log_folder / f"{launch.worker_id}.log").open("ab") as output:
+            process = subprocess.Popen(
+                launch.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment(), start_new_session=True
+            )
+        self._children[process.pid] = process
+        return f"{process.pid}:{_start_tick(process.pid)}"
+
+    def see(self, native_ids: Sequence[str]) -> Mapping[str, Sighting]:
+        """Looks at the process table; a pilot that is our child and ended badly gives its exit as the diagnosis."""
+        return {native_id: self._see(native_id) for native_id in native_ids}
+
+    def stop(self, native_id: str) -> None:
+        """Sends the pilot SIGTERM: it stops its payload, reports and ends."""
+        pid, tick = _parts(native_id)
+        if _start_tick(pid) == tick:
+            os.kill(pid, signal.SIGTERM)
+
+    def kill(self, native_id: str) -> None:
+        """Ends the pilot at once; its payload ends with it."""
+        pid, tick = _parts(native_id)
+        if _start_tick(pid) == tick:
+            os.kill(pid, signal.SIGKILL)
+
+    def _see(self, native_id: str) -> Sighting:
+        pid, tick = _parts(native_id)
+        child = self._children.get(pid)
+        if child is not None and child.poll() is not None:
+            del self._children[pid]
+            return Sighting(WorkerState.ENDED, "" if child.returncode == 0 else f"the pilot ended with {_exit(child.returncode)}")
+        if _start_tick(pid) == tick:
+            return Sighting(WorkerState.RUNNING)
+        return Sighting(WorkerState.ENDED)
+
+
+def _exit(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _parts(native_id: str) -> tuple[int, int]:
+    pid, _, tick = native_id.partition(":")
+    return int(pid), int(tick or -1)
+
+
+def _start_tick(pid: int) -> int:
+    """When the process started, in clock ticks after boot; -2 when it does not run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return -2
+    return -2 if fields[0] in "ZX" else int(fields[19])
+
+
+def _environment() -> dict[str, str]:
+    """The little that a pilot inherits: a payload's environment must not depend on who started the system."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_INDEX_URL", "PIP_CERT", "UV_INDEX_URL", "HTTPS_PROXY", "NO_PROXY")
+    return {name: os.environ[name] for name in kept if name in os.environ}

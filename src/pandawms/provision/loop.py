@@ -1,0 +1,112 @@
+"""Keeps the pilots of one queue: sees what became of them, and starts as many as the demand asks for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from pandawms.client.client import Client
+from pandawms.domain.errors import Conflict
+from pandawms.domain.worker import WorkerStatus
+from pandawms.plugins.provisioner import Launch, Provisioner
+from pandawms.provision import plan as planning
+from pandawms.wire.worker import Worker, WorkerPatch, WorkerRequest
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which queue is kept, with what: the pilot's file and interpreter, where it works, and after how many idle seconds it leaves."""
+
+    queue: str
+    server: str
+    python: str
+    pilot: Path
+    work_folder: Path
+    cache_folder: Path
+    token_folder: Path
+    idle_seconds: float
+    interpreters: tuple[str, ...] = ()
+    uv: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The provisioner of one queue. It remembers nothing: workers are in the system, processes in the batch system."""
+
+    client: Client
+    system: Provisioner
+    options: Options
+    write_token: Callable[[Path, str], None]
+
+    def round(self) -> int:
+        """One look: follows the workers that changed, then starts what is missing; returns how many were started."""
+        alive = self._follow()
+        demand = self.client.queues.demand(self.options.queue)
+        if demand.status == "offline":
+            return 0
+        missing = planning.how_many(planning.Demand(demand.waiting_jobs, demand.running_jobs, demand.slots, len(alive)))
+        for _ in range(missing):
+            self._launch()
+        return missing
+
+    def stop_all(self) -> list[str]:
+        """Asks every pilot of the queue to end and returns their native ids."""
+        native_ids = [worker.batch_id for worker in self._alive() if worker.batch_id]
+        for native_id in native_ids:
+            self.system.stop(native_id)
+        return native_ids
+
+    def follow(self) -> int:
+        """Follows the workers that changed; returns how many are left."""
+        return len(self._follow())
+
+    def _alive(self) -> list[Worker]:
+        mine = (worker for worker in self.client.workers.list(queue=self.options.queue) if worker.provisioner == self.system.name)
+        return [worker for worker in mine if worker.ended_at is None]
+
+    def _follow(self) -> list[Worker]:
+        alive = self._alive()
+        seen = self.system.see([worker.batch_id for worker in alive if worker.batch_id])
+        changed = planning.changes({w.worker_id: (WorkerStatus(w.status), w.batch_id) for w in alive}, seen)
+        for worker_id, (status, diagnosis) in changed.items():
+            self._tell(worker_id, WorkerPatch(status=str(status), reason=diagnosis or None))
+        ended = {worker_id for worker_id, (status, _) in changed.items() if status is not WorkerStatus.RUNNING}
+        for worker_id in ended:
+            self._token_file(worker_id).unlink(missing_ok=True)
+        return [worker for worker in alive if worker.worker_id not in ended]
+
+    def _launch(self) -> None:
+        worker = self.client.workers.create(WorkerRequest(queue=self.options.queue, provisioner=self.system.name))
+        self.write_token(self._token_file(worker.worker_id), worker.token or "")
+        queue = self.client.queues.get(self.options.queue)
+        launch = Launch(
+            worker_id=worker.worker_id, queue=queue.name, command=self._command(worker.worker_id, queue.cores, queue.memory_mb, queue.disk_mb),
+            token_file=str(self._token_file(worker.worker_id)), work_folder=str(self.options.work_folder), cores=queue.cores, memory_mb=queue.memory_mb,
+            disk_mb=queue.disk_mb, wall_seconds=queue.wall_seconds,
+        )  # fmt: skip
+        native_id = self.system.launch(launch)
+        self._tell(worker.worker_id, WorkerPatch(status=str(WorkerStatus.SUBMITTED), batch_id=native_id))
+        log.info("worker.launched", worker_id=worker.worker_id, native_id=native_id, queue=queue.name)
+
+    def _tell(self, worker_id: int, patch: WorkerPatch) -> None:
+        try:
+            self.client.workers.update(worker_id, patch)
+        except Conflict as error:  # somebody else moved it first: the next round sees where it is
+            log.info("worker.elsewhere", worker_id=worker_id, error=error.detail)
+
+    def _token_file(self, worker_id: int) -> Path:
+        return self.options.token_folder / f"worker-{worker_id}"
+
+    def _command(self, worker_id: int, cores: int, memory_mb: int, disk_mb: int) -> tuple[str, ...]:
+        o = self.options
+        command = [
+            o.python, "-I", str(o.pilot), "--server", o.server, "--queue", o.queue, "--token-file", str(self._token_file(worker_id)),
+            "--worker-id", str(worker_id), "--work-dir", str(o.work_folder), "--cache-dir", str(o.cache_folder), "--cores", str(cores),
+            "--memory-mb", str(memory_mb), "--disk-mb", str(disk_mb), "--idle-seconds", str(o.idle_seconds),
+        ]  # fmt: skip
+        for interpreter in o.interpreters:
+            command += ["--python", interpreter]
+        return (*command, *(["--uv", o.uv] if o.uv else []))

@@ -1,0 +1,84 @@
+-- name: add_task(community_id, owner_id, share_id, name, priority, parent_task_id)$
+-- A new task in status registered; no row when the owner has a task of this name.
+INSERT INTO task (community_id, owner_id, share_id, name, status, priority, parent_task_id)
+VALUES (:community_id, :owner_id, :share_id, :name, 'registered', :priority, :parent_task_id)
+ON CONFLICT (owner_id, name) WHERE status NOT IN ('aborted', 'broken', 'obsolete') DO NOTHING RETURNING task_id;
+
+-- name: add_template(task_id, version, document)!
+INSERT INTO task_template (task_id, version, document) VALUES (:task_id, :version, :document);
+
+-- name: templates(task_ids, versions)
+SELECT t.task_id, t.version, t.document FROM task_template t
+JOIN unnest(:task_ids::bigint[], :versions::integer[]) AS w (task_id, version) ON w.task_id = t.task_id AND w.version = t.version;
+
+-- name: move(task_id, from_statuses, to_status, event, who, why, is_final)$
+-- The one way a task changes status: compare and set, with its line in the log. No row when the status was not one of those expected.
+WITH old AS MATERIALIZED (
+    SELECT task_id, status FROM task WHERE task_id = :task_id AND status = ANY (:from_statuses::text[]) FOR NO KEY UPDATE
+), moved AS (
+    UPDATE task t SET status = :to_status, previous_status = old.status, changed_at = now(), next_look_at = now(), reason = :why,
+        started_at = CASE WHEN :to_status IN ('running', 'scouting') THEN coalesce(t.started_at, now()) ELSE t.started_at END,
+        ended_at = CASE WHEN :is_final::boolean THEN now() END
+    FROM old WHERE t.task_id = old.task_id RETURNING t.task_id, old.status AS from_status
+), logged AS (
+    INSERT INTO task_event (task_id, event, from_status, to_status, who, why) SELECT task_id, :event, from_status, :to_status, :who, :why FROM moved
+    RETURNING event_id
+)
+SELECT from_status FROM moved WHERE (SELECT count(*) FROM logged) = 1;
+
+-- name: log_submit(task_id, who)!
+INSERT INTO task_event (task_id, event, to_status, who) VALUES (:task_id, 'submit', 'registered', :who);
+
+-- name: take(statuses, n)
+-- Tasks of these statuses that are due, each for the caller alone until its transaction ends.
+SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t
+JOIN task_template p USING (task_id, version) JOIN community c USING (community_id) JOIN user_account u ON u.user_id = t.owner_id
+WHERE t.status = ANY (:statuses::text[]) AND t.ended_at IS NULL AND t.next_look_at <= now()
+ORDER BY t.priority DESC, t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
+
+-- name: task(task_id)^
+SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t
+JOIN task_template p USING (task_id, version) JOIN community c USING (community_id) JOIN user_account u ON u.user_id = t.owner_id
+WHERE t.task_id = :task_id;
+
+-- name: latest_by_name(owner_id, name)$
+-- The newest task of this name that its owner has.
+SELECT task_id FROM task WHERE owner_id = :owner_id AND name = :name ORDER BY task_id DESC LIMIT 1;
+
+-- name: names_of(owner_id)
+SELECT name FROM task WHERE owner_id = :owner_id ORDER BY task_id DESC LIMIT 200;
+
+-- name: explain(task_id, reason, seconds)!
+-- Keeps why a task waits and when to look again; not a change of status.
+UPDATE task SET reason = :reason, next_look_at = now() + make_interval(secs => :seconds) WHERE task_id = :task_id;
+
+-- name: touch(task_ids)!
+INSERT INTO task_touch (task_id) SELECT DISTINCT task_id FROM unnest(:task_ids::bigint[]) AS t (task_id);
+
+-- name: take_touched(n)
+-- Removes up to n touches and returns their tasks; another aggregate skips what this one holds.
+WITH taken AS MATERIALIZED (SELECT touch_id FROM task_touch ORDER BY touch_id LIMIT :n FOR UPDATE SKIP LOCKED),
+gone AS (DELETE FROM task_touch t USING taken WHERE t.touch_id = taken.touch_id RETURNING t.task_id)
+SELECT DISTINCT task_id FROM gone ORDER BY task_id;
+
+-- name: add_round(task_id, status, verdict)!
+INSERT INTO task_round (task_id, round, status, ended_at, verdict) SELECT task_id, round, :status, now(), :verdict FROM task WHERE task_id = :task_id
+ON CONFLICT (task_id, round) DO NOTHING;
+
+-- name: next_round(task_id)!
+UPDATE task SET round = round + 1 WHERE task_id = :task_id;
+
+-- name: children(task_id)
+SELECT task_id, status FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
+
+-- name: counts(task_ids)
+-- Jobs of tasks by status, hot and ended, with what they used.
+SELECT task_id, status, count(*) AS n, 0::double precision AS wall_seconds, 0::double precision AS cpu_seconds
+FROM job WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status
+UNION ALL
+SELECT task_id, status, count(*), coalesce(sum(wall_seconds), 0), coalesce(sum(cpu_seconds), 0)
+FROM job_archive WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status;
+
+-- name: ended_lately(task_id, n)
+-- Wall times of the newest ended run jobs, for an estimate of what is left.
+SELECT wall_seconds, ended_at, started_at FROM job_archive WHERE task_id = :task_id AND status = 'finished' ORDER BY job_id DESC LIMIT :n;

@@ -1,0 +1,160 @@
+"""Tasks: what users asked for, where each stands, and the log of how it came there."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pandawms.domain.task import TASK, TaskEvent, TaskStatus
+from pandawms.store.database import Connection
+from pandawms.store.sql import load
+
+sql = load("tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task with its present document (as it was parsed, keys in the user's order)."""
+
+    task_id: int
+    community_id: int
+    community: str
+    owner_id: int
+    owner: str
+    share_id: int
+    name: str
+    status: str
+    version: int
+    round: int
+    priority: int
+    reason: dict[str, Any] | None
+    parent_task_id: int | None
+    created_at: datetime
+    changed_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """How many jobs of a task have a status, and what the ended ones used."""
+
+    task_id: int
+    status: str
+    n: int
+    wall_seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Times of one finished job."""
+
+    wall_seconds: float | None
+    started_at: datetime | None
+    ended_at: datetime
+
+
+async def add(connection: Connection, *, community_id: int, owner_id: int, share_id: int, name: str, priority: int, parent_task_id: int | None,
+              document: dict[str, Any], who: str) -> int | None:  # fmt: skip
+    """Makes a task in status registered and returns its id; None when the owner has a task of this name."""
+    task_id: int | None = await sql.add_task(
+        connection, community_id=community_id, owner_id=owner_id, share_id=share_id, name=name, priority=priority, parent_task_id=parent_task_id
+    )
+    if task_id is None:
+        return None
+    await sql.add_template(connection, task_id=task_id, version=1, document=document)
+    await sql.log_submit(connection, task_id=task_id, who=who)
+    return task_id
+
+
+async def move(connection: Connection, task_id: int, event: TaskEvent, who: str, why: dict[str, Any] | None = None) -> TaskStatus | None:
+    """Applies an event to a task: its status and its log change together. Returns the new status; None when the table has no such move from where it is."""
+    targets: dict[TaskStatus, list[str]] = {}
+    for source in TASK.sources(event):
+        targets.setdefault(TASK.next_status(source, event), []).append(str(source))
+    for target, sources in targets.items():
+        moved = await sql.move(
+            connection, task_id=task_id, from_statuses=sources, to_status=str(target), event=str(event), who=who, why=why, is_final=target in TASK.final
+        )
+        if moved is not None:
+            return target
+    return None
+
+
+async def take(connection: Connection, statuses: Collection[TaskStatus], n: int) -> list[Task]:
+    """Returns up to n due tasks of these statuses, for the caller alone until its transaction ends."""
+    return [_task(row) async for row in sql.take(connection, statuses=[str(status) for status in statuses], n=n)]
+
+
+async def get(connection: Connection, task_id: int) -> Task | None:
+    """Returns a task by id."""
+    row = await sql.task(connection, task_id=task_id)
+    return row and _task(row)
+
+
+async def latest_by_name(connection: Connection, owner_id: int, name: str) -> int | None:
+    """Returns the newest task of this name that the owner has."""
+    found: int | None = await sql.latest_by_name(connection, owner_id=owner_id, name=name)
+    return found
+
+
+async def names_of(connection: Connection, owner_id: int) -> tuple[str, ...]:
+    """Returns the newest 200 names of an owner's tasks."""
+    return tuple([row["name"] async for row in sql.names_of(connection, owner_id=owner_id)])
+
+
+async def templates(connection: Connection, versions: Collection[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
+    """Returns the documents of (task_id, version) pairs."""
+    wanted = sorted(versions)
+    rows = sql.templates(connection, task_ids=[task_id for task_id, _ in wanted], versions=[version for _, version in wanted])
+    return {(row["task_id"], row["version"]): row["document"] async for row in rows}
+
+
+async def explain(connection: Connection, task_id: int, reason: dict[str, Any] | None, seconds: float) -> None:
+    """Keeps why a task waits, and looks at it again after so many seconds."""
+    await sql.explain(connection, task_id=task_id, reason=reason, seconds=seconds)
+
+
+async def touch(connection: Connection, task_ids: Collection[int]) -> None:
+    """Asks aggregate to look at these tasks."""
+    if task_ids:
+        await sql.touch(connection, task_ids=list(task_ids))
+
+
+async def take_touched(connection: Connection, n: int) -> list[int]:
+    """Returns the tasks of up to n touches, which are gone with the caller's transaction."""
+    return [row["task_id"] async for row in sql.take_touched(connection, n=n)]
+
+
+async def add_round(connection: Connection, task_id: int, status: TaskStatus, verdict: dict[str, Any]) -> None:
+    """Keeps the verdict of the present round."""
+    await sql.add_round(connection, task_id=task_id, status=str(status), verdict=verdict)
+
+
+async def next_round(connection: Connection, task_id: int) -> None:
+    """Starts a new round, for a task that is re-opened."""
+    await sql.next_round(connection, task_id=task_id)
+
+
+async def children(connection: Connection, task_id: int) -> list[tuple[int, str]]:
+    """Returns the ids and statuses of the tasks that read this one's outputs."""
+    return [(row["task_id"], row["status"]) async for row in sql.children(connection, task_id=task_id)]
+
+
+async def job_counts(connection: Connection, task_ids: Sequence[int]) -> dict[int, list[JobCount]]:
+    """Returns how many jobs each task has by status, hot and ended."""
+    found: dict[int, list[JobCount]] = {task_id: [] for task_id in task_ids}
+    async for row in sql.counts(connection, task_ids=list(task_ids)):
+        found[row["task_id"]].append(JobCount(**row))
+    return found
+
+
+async def ended_lately(connection: Connection, task_id: int, n: int) -> list[Ended]:
+    """Returns the times of the newest n finished jobs."""
+    return [Ended(**row) async for row in sql.ended_lately(connection, task_id=task_id, n=n)]
+
+
+def _task(row: Any) -> Task:
+    return Task(**{name: row[name] for name in Task.__dataclass_fields__})

@@ -1,0 +1,75 @@
+"""Jobs on the wire: what the API says about a job, its files and its end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class JobOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended: domain "none" with code 0 is success; codes are those of the table of outcomes."""
+
+    domain: str
+    code: int
+    message: str
+    name: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    retryable: bool = False
+    advice: str | None = None
+
+
+class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in a list. A retry is a new job, whose `previous_job_id` is the failed one."""
+
+    job_id: int
+    task_id: int
+    kind: str
+    status: str
+    attempt: int
+    created_at: datetime
+    task_name: str = ""
+    queue: str | None = None
+    priority: int | None = None
+    worker_id: int | None = None
+    node: str | None = None
+    previous_job_id: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+
+
+class JobDetail(JobSummary, frozen=True, kw_only=True):
+    """Everything about one job; use figures are absent until the pilot has told them."""
+
+    command: str = ""
+    serial: int | None = None
+    first_event: int | None = None
+    n_events: int | None = None
+    seed: int | None = None
+    cores: int | None = None
+    memory_mb: int | None = None
+    disk_mb: int | None = None
+    wall_limit_seconds: int | None = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    max_rss_mb: int | None = None
+    lease_until_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    has_log: bool = False
+    outcome: JobOutcome | None = None
+
+
+class JobFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a job; `direction` is input or output."""
+
+    direction: str
+    stream: str
+    name: str
+    status: str
+    local_name: str | None = None
+    file_id: int | None = None
+    size_bytes: int | None = None
+    adler32: str | None = None
+    n_events: int | None = None

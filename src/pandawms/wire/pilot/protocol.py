@@ -1,0 +1,3 @@
+"""The protocol's version, which every request carries."""
+
+PROTOCOL = 1

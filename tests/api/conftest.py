@@ -1,0 +1,101 @@
+"""The whole API in process, over a small world in a fresh database: clients for a user, another user, an operator and a pilot."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from pandawms.api import tokens
+from pandawms.api.app import create_app
+from pandawms.api.core import Core, Options, make_core
+from pandawms.data.blobs import Blobs
+from pandawms.engine.services import Services
+from pandawms.store import identity, places
+from tests.conftest import Database
+from tests.world import World, make
+
+
+@dataclass(frozen=True)
+class Api:
+    """A server in process. `ada` and `bob` are users of one community, `eve` of another; `operator` is ada with more scopes; `pilot` is of queue local."""
+
+    world: World
+    core: Core
+    app: Litestar
+    storage: Path
+    tokens: dict[str, str]
+    nobody: httpx.AsyncClient
+    ada: httpx.AsyncClient
+    bob: httpx.AsyncClient
+    eve: httpx.AsyncClient
+    operator: httpx.AsyncClient
+    pilot: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+
+
+@pytest.fixture
+async def api(database: Database, services: Services, tmp_path: Path) -> AsyncIterator[Api]:
+    """The API with its clients."""
+    async with serve(database, services, tmp_path) as found:
+        yield found
+
+
+class serve:
+    """The API with its clients, for the length of a block."""
+
+    def __init__(self, database: Database, services: Services, folder: Path) -> None:
+        self.database, self.services, self.folder, self.stack = database, services, folder, AsyncExitStack()
+
+    async def __aenter__(self) -> Api:
+        """Makes the world and opens the clients."""
+        pool, storage = self.database.pool, self.folder / "storage"
+        storage.mkdir()
+        world = await make(pool, self.services)
+        key = tokens.load_or_create_key(self.folder / "keys" / "issuer.json")
+        core = make_core(pool, self.services, Blobs(self.folder / "blobs"), key, Options(event_poll_seconds=0.05, event_silence_seconds=0.3))
+        issued = await _tokens(core, world, storage)
+        app = create_app(core)
+        clients = {name: await self._client(app, issued.get(name)) for name in ("nobody", *issued)}
+        return Api(world=world, core=core, app=app, storage=storage, tokens=issued, **clients)
+
+    async def _client(self, app: Litestar, token: str | None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.1", 1))
+        return await self.stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://api/api/v2", headers=headers))
+
+    async def __aexit__(self, *_: object) -> None:
+        """Closes the clients."""
+        await self.stack.aclose()
+
+
+async def _tokens(core: Core, world: World, storage: Path) -> dict[str, str]:
+    async with core.pool.acquire() as connection, connection.transaction():
+        site_id = await places.ensure_site(connection, "here")
+        await places.ensure_endpoint(connection, site_id, "disk", "local", storage.as_uri())
+        community_id = await identity.ensure_community(connection, "local")
+        elsewhere_id = await identity.ensure_community(connection, "elsewhere")
+        bob = await identity.ensure_user(connection, "test", "bob", "bob")
+        eve = await identity.ensure_user(connection, "test", "eve", "eve")
+        await identity.ensure_membership(connection, bob, community_id, "member")
+        await identity.ensure_membership(connection, eve, elsewhere_id, "member")
+        other_id, _ = await places.put_queue(
+            connection, community_id, site_id, "other", cores=1, memory_mb=1000, disk_mb=1000, max_wall_seconds=3600, architecture="x86_64", slots=1
+        )
+        wanted: dict[str, tuple[int, tuple[str, ...], int | None, str | None]] = {
+            "ada": (world.who.user_id, ("user",), None, None),
+            "bob": (bob, ("user",), None, None),
+            "eve": (eve, ("user",), None, None),
+            "operator": (world.who.user_id, ("user", "operator"), None, None),
+            "pilot": (world.who.user_id, ("pilot",), world.queue_id, "local"),
+            "stranger": (world.who.user_id, ("pilot",), other_id, "other"),
+        }
+        hour = timedelta(hours=1)
+        return {
+            name: await tokens.issue(connection, core.key, user_id, name, scopes, queue_id, queue, hour)
+            for name, (user_id, scopes, queue_id, queue) in wanted.items()
+        }

@@ -1,0 +1,320 @@
+"""Commands against a real HTTP server: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pandawms.cli.exit_codes import MEANINGS, ExitCode
+from pandawms.cli.program import run_program
+from pandawms.domain.outcome import Outcome
+from pandawms.main.panda import COMMANDS
+from pandawms.wire.pilot import JobSpec
+from tests.unit.client.stand_in import Said, Seen, StandIn, in_turn, stand_in
+
+Panda = Callable[..., tuple[int, str, str]]
+
+TASK: dict[str, Any] = {
+    "task_id": 10000001,
+    "name": "z-evgen",
+    "owner": "me",
+    "community": "local",
+    "status": "running",
+    "priority": 1000,
+    "inputs": {"total": 12, "running": 2, "finished": 4},
+    "jobs": {"running": 2},
+    "created_at": "2030-01-01T00:00:00Z",
+    "attempts": 7,
+    "retries": 1,
+    "coverage": 0.33,
+    "wall_seconds": 70.5,
+    "cpu_seconds": 60.0,
+    "unit": "events",
+    "events_total": 6000,
+    "events_finished": 2000,
+    "eta_low_seconds": 30,
+    "eta_high_seconds": 95,
+}
+JOB = {
+    "job_id": 5,
+    "task_id": 10000001,
+    "kind": "run",
+    "status": "failed",
+    "attempt": 1,
+    "created_at": "2030-01-01T00:00:00Z",
+}
+PROBLEM = {
+    "type": "/problems/not_found",
+    "title": "x",
+    "status": 404,
+    "detail": "no such task",
+    "code": "no_task",
+    "hint": "ls",
+}
+
+
+@pytest.fixture
+def panda(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Panda:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PANDA_URL", "PANDA_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("PANDA_DATA", str(tmp_path / "data"))
+
+    def run(*arguments: str, server: StandIn | None = None, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        where = () if server is None else ("--url", server.url, "--token", "t")
+        code = run_program([*where, *arguments], COMMANDS)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def page(*items: Any) -> Said:
+    return Said(body={"items": list(items), "next_cursor": None})
+
+
+def test_a_list_in_a_pipe_is_tab_separated_with_a_header(panda: Panda) -> None:
+    with stand_in(in_turn(page(TASK))) as server:
+        code, out, _ = panda("ls", server=server)
+    header, line = [text.split("\t") for text in out.splitlines()]
+    assert code == 0
+    assert dict(zip(header, line, strict=True)) | {
+        "task_id": "10000001",
+        "created_at": "2030-01-01T00:00:00+00:00",
+    } == dict(zip(header, line, strict=True))
+
+
+def test_json_is_the_whole_answer(panda: Panda) -> None:
+    with stand_in(in_turn(page(TASK))) as server:
+        _, out, _ = panda("ls", "tasks", "--json", server=server)
+    assert json.loads(out)[0]["inputs"]["finished"] == 4
+
+
+@pytest.mark.parametrize("kind", ["jobs", "datasets", "queues", "workers", "sites", "tasks"])
+def test_every_kind_can_be_listed(panda: Panda, kind: str) -> None:
+    with stand_in(in_turn(page())) as server:
+        assert panda("ls", kind, server=server)[0] == 0
+
+
+def test_a_list_that_goes_on_says_so(panda: Panda) -> None:
+    with stand_in(in_turn(page(TASK, TASK))) as server:
+        _, out, err = panda("ls", "--limit", "1", server=server)
+    assert len(out.splitlines()) == 2
+    assert "--all" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["sumbit"], 2, "did you mean panda submit?"),
+        (["ls", "--bogus"], 2, "panda ls --help"),
+        (["ls"], 7, "panda up"),
+        (["submit", "nothing.yaml"], 2, "nothing.yaml does not exist"),
+        (["ls", "--url", "nonsense"], 2, "http://"),
+        (["kill", "-"], 2, "nothing was named"),
+        ([], 2, ""),
+    ],
+)
+def test_a_mistake_is_two_lines_and_an_exit_code(panda: Panda, arguments: list[str], code: int, words: str) -> None:
+    found, _, err = panda(*arguments)
+    assert found == code
+    if words:
+        assert words in err
+        assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "hint"]
+
+
+def test_an_answer_that_is_an_error_is_two_lines(panda: Panda) -> None:
+    with stand_in(in_turn(Said(404, PROBLEM))) as server:
+        code, _, err = panda("show", "z-evgen", server=server)
+    assert (code, err) == (4, "error: no such task\nhint: ls\n")
+
+
+def test_a_mistake_of_panda_itself_is_two_lines_too(panda: Panda, tmp_path: Path) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("of course")
+
+    task = write_task(tmp_path)
+    assert run_program(["submit", str(task), "--try"], COMMANDS, broken) == ExitCode.INTERNAL
+
+
+def test_a_task_is_shown(panda: Panda) -> None:
+    with stand_in(in_turn(Said(body=TASK))) as server:
+        _, out, _ = panda("show", "z-evgen", server=server)
+    assert "events\t2000 of 6000" in out.splitlines()
+
+
+def test_a_number_is_a_task_or_else_a_job(panda: Panda) -> None:
+    def answer(seen: Seen) -> Said:
+        return Said(body=JOB) if "/jobs/5" in seen.path else Said(404, PROBLEM)
+
+    with stand_in(answer) as server:
+        assert "job_id\t5" in panda("show", "5", server=server)[1]
+        assert "job_id\t5" in panda("show", "job:5", server=server)[1]
+        assert panda("show", "task:5", server=server)[0] == 4
+
+
+def test_names_come_from_standard_input_without_the_header(panda: Panda) -> None:
+    with stand_in(in_turn(Said(body={"command_id": 1, "subject": "s", "status": "running"}))) as server:
+        code, _, _ = panda("kill", "-", "--reason", "r", server=server, stdin="task_id\tname\n7\ta\n8\tb\n7\ta\n")
+        assert [seen.path for seen in server.seen] == ["/api/v2/tasks/7/kill", "/api/v2/tasks/8/kill"]
+    assert code == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [("done", 0), ("finished", 1), ("failed", 1), ("aborted", 1)])
+def test_watching_ends_with_the_task_and_tells_how(panda: Panda, status: str, code: int) -> None:
+    with stand_in(in_turn(Said(body=TASK), Said(body=TASK | {"status": status}))) as server:
+        found, out, _ = panda("watch", "z-evgen", "--interval", "0.1", server=server)
+    assert found == code
+    assert [line.split("\t")[3] for line in out.splitlines()] == ["status", "running", status]
+
+
+def test_why_is_told_in_words(panda: Panda) -> None:
+    why = {
+        "subject": "task z",
+        "status": "ready",
+        "headline": "It waits for a queue.",
+        "causes": [{"code": "memory", "text": "too much memory", "limit": 2000, "value": 9000}],
+        "advice": ["ask for less"],
+        "rejections": [{"queue": "local", "rule": "memory", "reason": "only 2000 MB"}],
+    }
+    with stand_in(in_turn(Said(body=why))) as server:
+        _, out, _ = panda("why", "z", server=server)
+    assert out.splitlines() == [
+        "task z (ready): It waits for a queue.",
+        "- too much memory (limit 2000, here 9000)",
+        "- queue local: only 2000 MB (memory)",
+        "> ask for less",
+    ]
+
+
+def test_logs_print_what_the_payload_wrote(panda: Panda) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in (("log/payload.stdout", b"hello\xff"), ("log/pilot.log", b"pilot\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    with stand_in(in_turn(Said(body=buffer.getvalue()))) as server:
+        assert panda("logs", "5", server=server)[1] == "hello\N{REPLACEMENT CHARACTER}\n"
+        assert panda("logs", "5", "--file", "pilot.log", server=server)[1] == "pilot\n"
+        assert panda("logs", "5", "--file", "pilot.lag", server=server)[0] == 4
+        assert "log/pilot.log\t6" in panda("logs", "5", "--list", server=server)[1]
+
+
+def write_task(folder: Path, **changes: Any) -> Path:
+    (folder / "gen.py").write_text("print()")
+    document = {
+        "name": "t",
+        "program": {"command": "python gen.py %EVENTS %FIRST_EVENT > %OUT", "files": ["gen.py"]},
+        "inputs": {"events": {"count": 100, "first": 7}},
+        "split": {"events_per_job": 30},
+        "outputs": {"out": "out.txt"},
+    }
+    path = folder / "task.yaml"
+    path.write_text(json.dumps(document | changes))
+    return path
+
+
+def test_submit_packs_uploads_and_submits_with_changes(panda: Panda, tmp_path: Path) -> None:
+    def answer(seen: Seen) -> Said:
+        if "/sandboxes/" in seen.path:
+            return Said(404) if seen.method == "HEAD" else Said(body={"sha256": "0" * 64, "size_bytes": 1})
+        return Said(201, {"task_id": 10000001, "name": "other", "status": "registered", "created": True})
+
+    with stand_in(answer) as server:
+        task = str(write_task(tmp_path))
+        code, out, _ = panda("submit", task, "--set", "inputs.events.count=60", "--name", "other", server=server)
+        sent = json.loads(server.seen[-1].body)
+    assert (code, out.splitlines()[1]) == (0, "10000001\tother\tregistered")
+    assert (sent["name"], sent["inputs"]["events"]["count"]) == ("other", 60)
+    assert len(sent["program"]["sandbox"]) == 64
+
+
+def test_a_wrong_task_file_is_refused_before_anything_is_sent(panda: Panda, tmp_path: Path) -> None:
+    with stand_in(in_turn(Said(500))) as server:
+        code, _, err = panda("submit", str(write_task(tmp_path, inptus={})), server=server)
+        assert server.seen == []
+    assert code == 2
+    assert err.splitlines()[1].startswith("hint: did you mean inputs?")
+
+
+def test_try_runs_the_first_job_here(panda: Panda, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    specs: list[JobSpec] = []
+
+    def run_job(spec: JobSpec, work: Path, outputs: Path, cache: Path) -> Any:
+        specs.append(spec)
+        return Outcome("none" if len(specs) == 1 else "payload", len(specs) - 1), ()
+
+    arguments = ["submit", str(write_task(tmp_path)), "--try"]
+    assert [run_program(arguments, COMMANDS, run_job) for _ in range(2)] == [0, 1]
+    assert specs[0].command == "python gen.py 30 7 > out.txt"
+    assert specs[0].sandbox is not None
+    assert Path(specs[0].sandbox.url.removeprefix("file://")).is_file()
+
+
+def test_a_dry_run_shows_the_plan(panda: Panda, tmp_path: Path) -> None:
+    plan = {
+        "name": "t",
+        "n_jobs": 4,
+        "split": "30 events a job",
+        "inputs": [{"stream": "events", "kind": "events", "description": "events 7 to 106", "n_events": 100}],
+        "first_jobs": [{"serial": 1, "command": "python gen.py 30 7"}],
+        "output_datasets": ["user.me:t.out"],
+        "queues": [],
+        "rejections": [{"queue": "local", "rule": "memory", "reason": "too little"}],
+    }
+    with stand_in(in_turn(Said(body=plan))) as server:
+        code, out, _ = panda("submit", str(write_task(tmp_path)), "--dry-run", server=server)
+        assert [seen.path for seen in server.seen] == ["/api/v2/tasks/plan"]
+    assert code == 1
+    assert "jobs\t4: 30 events a job" in out
+    assert "not\tlocal: too little (memory)" in out
+
+
+def test_a_token_is_printed_alone(panda: Panda) -> None:
+    created = {
+        "token_id": "x",
+        "token": "SECRET",
+        "scopes": ["pilot"],
+        "user": "me",
+        "expires_at": "2030-01-01T00:00:00Z",
+    }
+    with stand_in(in_turn(Said(201, created))) as server:
+        code, out, _ = panda("token", "create", "--scope", "pilot", "--queue", "local", server=server)
+    assert (code, out) == (0, "SECRET\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_options(panda: Panda, shell: str) -> None:
+    from pandawms.cli.completion import completions
+    from pandawms.cli.registry import USER_COMMANDS
+
+    words = completions(USER_COMMANDS)
+    assert "--dry-run" in words["submit"]
+    assert "workers" in words["ls"]
+    assert run_program(["completion", shell], USER_COMMANDS) == 0
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(ExitCode)
+
+
+def test_the_help_imports_no_command_and_no_large_library() -> None:
+    script = (
+        "import sys; from pandawms.main.panda import main; main(['--help']); "
+        "print([name for name in ('msgspec', 'httpx', 'rich', 'yaml', 'pandawms.client') if name in sys.modules])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[]"
