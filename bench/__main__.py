@@ -1,6 +1,6 @@
 """Runs the benchmarks and prints a table and JSON: median, minimum and maximum of several runs, and the ratio to the floor of the same run.
 
-    python -m bench [--runs 3] [--only NAME] [--json FILE]
+python -m bench [--runs 3] [--only NAME] [--json FILE]
 """
 
 import argparse

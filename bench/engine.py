@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-
 from pandawms.data.builtin import BuiltIn
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, database
@@ -56,5 +55,3 @@ async def _floor(connection: "database.Connection") -> float:
     begin = time.perf_counter()
     await connection.copy_records_to_table("plain", records=[(n, "x" * 100) for n in range(INPUTS)])
     return time.perf_counter() - begin
-
-

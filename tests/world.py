@@ -54,7 +54,7 @@ class World:
 
     async def claim(self, n_jobs: int = 1, claim_id: UUID | None = None, **slot: Any) -> tuple[JobSpec, ...]:
         """Claims as a pilot of the queue; `slot` changes what the slot offers."""
-        given = {"cores": 1, "memory_mb": 4000, "disk_mb": 10_000, "architecture": "x86_64"} | slot
+        given: dict[str, Any] = {"cores": 1, "memory_mb": 4000, "disk_mb": 10_000, "architecture": "x86_64"} | slot
         request = ClaimRequest(1, "test", (claim_id or uuid4()).hex, "local", "node", n_jobs=n_jobs, **given)
         return await self.dispatcher.claim(Claim(self.queue_id, request))
 
@@ -89,7 +89,7 @@ class World:
 def report_of(job: JobSpec, outcome: Outcome = SUCCESS, **changes: Any) -> JobReport:
     """The report of a job whose pilot wrote all its outputs."""
     written = tuple(WrittenFile(o.stream, o.name, 10, "00000001", str(uuid4())) for o in job.outputs) if outcome.domain == "none" else ()
-    given = {"claim_id": job.claim_id, "started_at": 1.0, "wall_seconds": 1.5, "outputs": written} | changes
+    given: dict[str, Any] = {"claim_id": job.claim_id, "started_at": 1.0, "wall_seconds": 1.5, "outputs": written} | changes
     return JobReport(job.job_id, attempt=job.attempt, outcome=outcome, **given)
 
 

@@ -84,7 +84,7 @@ async def _tokens(core: Core, world: World, storage: Path) -> dict[str, str]:
         await identity.ensure_membership(connection, bob, community_id, "member")
         await identity.ensure_membership(connection, eve, elsewhere_id, "member")
         other_id, _ = await places.put_queue(
-            connection, community_id, site_id, "other", cores=1, memory_mb=1000, disk_mb=1000, max_wall_seconds=3600, architecture="x86_64", slots=1
+            connection, community_id, site_id, "other", cores=1, memory_mb=500, disk_mb=500, max_wall_seconds=3600, architecture="x86_64", slots=1
         )
         wanted: dict[str, tuple[int, tuple[str, ...], int | None, str | None]] = {
             "ada": (world.who.user_id, ("user",), None, None),

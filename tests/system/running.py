@@ -46,7 +46,15 @@ class Running:
 
     def panda(self, *arguments: str, code: int = 0) -> str:
         """Runs a `panda` command for this system, checks its exit code and returns its output."""
-        done = subprocess.run([*PANDA, "--data", str(self.data), *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120)
+        return self.panda_in(self.folder, *arguments, code=code)
+
+    def try_panda(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs a `panda` command for this system, whatever comes of it."""
+        return subprocess.run([*PANDA, "--data", str(self.data), *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120)
+
+    def panda_in(self, folder: Path, *arguments: str, code: int = 0) -> str:
+        """Runs a `panda` command in a folder, checks its exit code and returns its output."""
+        done = subprocess.run([*PANDA, "--data", str(self.data), *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
         assert done.returncode == code, f"panda {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
 

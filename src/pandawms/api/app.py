@@ -4,7 +4,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 
-from pandawms.api import problem
+from pandawms.api import openapi, problem
 from pandawms.api.call import Call
 from pandawms.api.core import Core
 from pandawms.api.guard import guard
@@ -16,17 +16,23 @@ NO_SCHEMA: OpenAPIConfig | None = None
 """Ours is made in `openapi.py`: the framework's generator cannot read all of our types, and its pages load scripts from elsewhere."""
 
 
-def create_app(core: Core) -> Litestar:
-    """Returns the ASGI application of one server process."""
-    app = Litestar(
+def bare_app(state: State | None = None, max_body_bytes: int | None = None) -> Litestar:
+    """Returns the application without the parts of a server: enough to describe its routes, not to serve them."""
+    return Litestar(
         [Router(PREFIX, route_handlers=list(ROUTES))],
         request_class=Call,
         guards=[guard],
         exception_handlers={Exception: problem.answer},
-        state=State({"core": core}),
+        state=state,
         openapi_config=NO_SCHEMA,
         logging_config=None,
-        request_max_body_size=core.options.max_body_bytes,
+        request_max_body_size=max_body_bytes,
     )
+
+
+def create_app(core: Core) -> Litestar:
+    """Returns the ASGI application of one server process."""
+    app = bare_app(State({"core": core}), core.options.max_body_bytes)
+    app.state.openapi = openapi.document(app)
     app.asgi_handler = Observed(app.asgi_handler, core.metrics)
     return app

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
+from litestar.params import QueryParameter
 
 from pandawms.api.core import Core
 from pandawms.api.policies import Action, require
@@ -15,7 +16,6 @@ from pandawms.domain.identity import Who
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
-NOT_QUERY = frozenset({"request", "data", "body"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 """Headers of a proxy: behind one, the address of the peer says nothing about the caller."""
 
@@ -66,7 +66,7 @@ def _check_text(connection: Connection) -> None:
 
 
 def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
-    known = frozenset(query_names(connection, handler))
+    known = frozenset(query_names(handler))
     for name, value in connection.query_params.multi_items():
         if name not in known:
             near = did_you_mean(name, known)
@@ -76,8 +76,9 @@ def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
             )  # fmt: skip
 
 
-def query_names(connection: Connection, handler: BaseRouteHandler) -> Iterator[str]:
-    """Yields the query parameters of a handler: what is neither in its path nor given by us."""
-    for name in handler.parsed_fn_signature.parameters:
-        if name not in NOT_QUERY and name not in connection.path_params:
-            yield name
+def query_names(handler: BaseRouteHandler) -> Iterator[str]:
+    """Yields the query parameters of a handler."""
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        definition = field.kwarg_definition
+        if isinstance(definition, QueryParameter):
+            yield definition.name or name

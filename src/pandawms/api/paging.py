@@ -22,6 +22,7 @@ PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE_SIZE, description=f"I
 Cursor = Annotated[str | None, QueryParameter(max_length=100, description="The next_cursor of the page before.")]
 Statuses = Annotated[str | None, QueryParameter(max_length=1000, description="One status, or several with commas between.")]
 TextFilter = Annotated[str | None, QueryParameter(max_length=300)]
+Count = Annotated[int | None, QueryParameter(ge=1, le=100_000, description="How many of the last lines.")]
 IdFilter = Annotated[int | None, QueryParameter(ge=1, le=lists.BIGINT)]
 
 

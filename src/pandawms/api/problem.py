@@ -9,6 +9,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import ParameterKwarg
 
 from pandawms.api.observe import request_id
 from pandawms.domain.errors import Denied, Invalid, Limit, NotFound, PandaError, Unavailable
@@ -99,7 +100,7 @@ def _invalid(call: AnyRequest, error: ValidationException) -> Invalid:
 
 
 def _part(call: AnyRequest, item: dict[str, Any]) -> Invalid:
-    key = str(item.get("key", "")).removesuffix("_")
+    key = _name(call, str(item.get("key", "")))
     if key == "data":
         return Invalid("the body is empty", code="malformed", field="body", allowed="a JSON object", hint="send one JSON object in UTF-8")
     value = call.path_params.get(key, call.query_params.get(key))
@@ -107,6 +108,13 @@ def _part(call: AnyRequest, item: dict[str, Any]) -> Invalid:
     code = "missing_field" if value is None else "not_allowed"
     detail = f"{key} is missing" if value is None else f"{key} must be {allowed}"
     return Invalid(detail, code=code, field=key, value=value, allowed=allowed, hint=f"give {key} as {allowed}")
+
+
+def _name(call: AnyRequest, key: str) -> str:
+    """The name under which the caller knows a parameter of a handler."""
+    field = call.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = field.kwarg_definition if field is not None else None
+    return (definition.name if isinstance(definition, ParameterKwarg) else None) or key
 
 
 def _allowed(message: str) -> str:

@@ -23,6 +23,7 @@ class Options:
     tasks_per_step: int = 50
     units_per_step: int = 10_000
     jobs_per_step: int = 5_000
+    touches_per_step: int = 2_000
     retry_more_attempts: int = 3
     sandbox_days: int = 30
 

@@ -37,14 +37,18 @@ def is_free(host: str, port: int) -> bool:
 
 
 def choose(data: Path, host: str, asked: int) -> int:
-    """Returns where the API will listen: the port asked for (Conflict when it is taken), else the one of last time, else a free one."""
+    """Returns where the API will listen: the port asked for (Conflict when it is taken), else the one of last time, else a free one.
+
+    A server that an earlier `panda up` left behind still has its port and will be ended: pilots that run know no other.
+    """
     path = data / "run" / "api.port"
+    is_ours = "server" in Book(data / "run" / "processes.json").read()
     if asked:
-        if not is_free(host, asked) and not Book(data / "run" / "processes.json").read():
+        if not is_ours and not is_free(host, asked):
             raise Conflict(f"port {asked} is in use", code="up.port", field="port", value=asked, allowed="a free port", hint="choose another --port")
         return kept(path, asked)
     with suppress(FileNotFoundError, ValueError):
         last = int(path.read_text())
-        if is_free(host, last):
+        if is_ours or is_free(host, last):
             return last
     return kept(path, free())

@@ -27,7 +27,7 @@ def run(data: Path, *, server: str, stop_workers_at_exit: bool) -> None:
     given = settings.load(data)
     logs.configure(given.log_format)
     token = (data / "tokens" / "operator").read_text().strip()
-    system = Local(data / "logs" / "pilots")
+    system = Local(data / "logs" / "pilots", given.local.wrapper)
     with Client(server, token) as client:
         keeper = Keeper(client, system, _options(given, data, server), write_private)
         with stoppable():
@@ -66,8 +66,8 @@ def _stop(keeper: Keeper, system: Local) -> None:
 
 def _options(given: settings.Settings, data: Path, server: str) -> Options:
     base = getattr(sys, "_base_executable", sys.executable)
-    beside = Path(sys.executable).parent
+    programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     return Options(
         queue=given.local.queue, server=server, python=base, pilot=data / "pilot.pyz", work_folder=data / "work", cache_folder=data / "cache",
-        token_folder=data / "tokens", idle_seconds=given.local.idle_seconds, interpreters=(base,), uv=shutil.which("uv", path=f"{beside}:{os.environ.get('PATH', '')}"),
+        token_folder=data / "tokens", idle_seconds=given.local.idle_seconds, interpreters=(base,), uv=shutil.which("uv", path=programs),
     )  # fmt: skip

@@ -52,7 +52,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The local site that `panda up` makes: its queue, its slots (0: as many as cores) and what each slot offers (0: an equal part of the machine)."""
+    """The local site that `panda up` makes: its queue, its slots (0: as many as cores) and what each slot offers (0: an equal part of the machine).
+
+    A pilot leaves after `idle_seconds` without work. `wrapper` are words put before its command line, to run it in a container or namespace.
+    """
 
     queue: str = "local"
     slots: int = 0
@@ -60,6 +63,7 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     disk_mb: int = 100_000
     max_wall_seconds: int = 604_800
     idle_seconds: float = 20
+    wrapper: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

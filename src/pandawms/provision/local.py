@@ -12,9 +12,13 @@ from pandawms.plugins.provisioner import Launch, Sighting, WorkerState
 
 @dataclass(slots=True)
 class Local:
-    """The Provisioner for one machine. A native id is `pid:start tick`, so that a pilot is known again after a restart and never mistaken."""
+    """The Provisioner for one machine. A native id is `pid:start tick`, so that a pilot is known again after a restart and never mistaken.
+
+    `wrapper` are words put before the pilot's command line; what they name must end by running it (exec).
+    """
 
     log_folder: Path
+    wrapper: tuple[str, ...] = ()
     name: str = "local"
     _children: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -23,7 +27,7 @@ class Local:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         with (self.log_folder / f"{launch.worker_id}.log").open("ab") as output:
             process = subprocess.Popen(
-                launch.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment(), start_new_session=True
+                (*self.wrapper, *launch.command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment(), start_new_session=True
             )
         self._children[process.pid] = process
         return f"{process.pid}:{_start_tick(process.pid)}"

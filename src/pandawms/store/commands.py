@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pandawms.store.database import Connection
-from pandawms.store.sql import load
+from pandawms.store.sql import load, made_or_found
 
 sql = load("commands")
 
@@ -27,7 +27,7 @@ class Pending:
 async def ask(connection: Connection, verb: str, *, task_id: int | None = None, job_id: int | None = None, asked_by: int,
               arguments: dict[str, Any] | None = None) -> int:  # fmt: skip
     """Writes a command and returns its id; the same command still pending is returned instead of written twice."""
-    return int(await sql.ask(connection, verb=verb, task_id=task_id, job_id=job_id, arguments=arguments or {}, asked_by=asked_by))
+    return await made_or_found(sql.ask, connection, verb=verb, task_id=task_id, job_id=job_id, arguments=arguments or {}, asked_by=asked_by)
 
 
 async def take(connection: Connection, n: int) -> list[Pending]:

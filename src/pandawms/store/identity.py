@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pandawms.store.database import Connection
-from pandawms.store.sql import load
+from pandawms.store.sql import load, made_or_found
 
 sql = load("identity")
 
@@ -41,7 +41,7 @@ class TokenRow:
 
 async def ensure_community(connection: Connection, name: str) -> int:
     """Returns the id of the community, made when missing."""
-    return int(await sql.ensure_community(connection, name=name))
+    return await made_or_found(sql.ensure_community, connection, name=name)
 
 
 async def community_id(connection: Connection, name: str) -> int | None:
@@ -52,7 +52,7 @@ async def community_id(connection: Connection, name: str) -> int | None:
 
 async def ensure_user(connection: Connection, issuer: str, subject: str, name: str) -> int:
     """Returns the id of the person, made at first sight."""
-    return int(await sql.ensure_user(connection, issuer=issuer, subject=subject, name=name))
+    return await made_or_found(sql.ensure_user, connection, issuer=issuer, subject=subject, name=name)
 
 
 async def ensure_membership(connection: Connection, user_id: int, community_id: int, role: str) -> None:

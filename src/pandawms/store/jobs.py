@@ -11,7 +11,7 @@ from pandawms.domain.outcome import Outcome
 from pandawms.domain.snapshot import Requirement
 from pandawms.store import tasks
 from pandawms.store.database import Connection
-from pandawms.store.sql import load
+from pandawms.store.sql import load, made_or_found
 
 sql = load("jobs")
 
@@ -46,7 +46,7 @@ class NewOutput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A job that the caller has locked."""
+    """A job that the caller has locked; `is_killed` when its pilot was to be told to stop it (looked up for lost jobs only)."""
 
     job_id: int
     task_id: int
@@ -54,6 +54,7 @@ class Held:
     queue_id: int
     attempt: int
     kind: str
+    is_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +211,9 @@ class Job:
 
 async def requirement_id(connection: Connection, need: Requirement) -> int:
     """Returns the class of these needs, made when missing."""
-    return int(
-        await sql.requirement(
-            connection, cores=need.cores, memory_mb=need.memory_mb, disk_mb=need.disk_mb, wall_seconds=need.wall_seconds,
-            architecture=need.architecture, gpus=need.gpus, kind=need.kind,
-        )
+    return await made_or_found(
+        sql.requirement, connection, cores=need.cores, memory_mb=need.memory_mb, disk_mb=need.disk_mb, wall_seconds=need.wall_seconds,
+        architecture=need.architecture, gpus=need.gpus, kind=need.kind,
     )  # fmt: skip
 
 
@@ -304,11 +303,11 @@ async def beat(connection: Connection, beats: Sequence[tuple[int, UUID, str]], l
     return {row["job_id"]: Told(**row) async for row in rows}
 
 
-async def lock_held(connection: Connection, claims: Collection[tuple[int, UUID]]) -> dict[int, Held]:
+async def lock_held(connection: Connection, claims: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Held]:
     """Locks, of the (job_id, claim_id) named, the jobs that the claim still holds under a lease."""
     ordered = sorted(claims)
     rows = sql.lock_held(connection, job_ids=[job_id for job_id, _ in ordered], claim_ids=[claim_id for _, claim_id in ordered])
-    return {row["job_id"]: Held(**row) async for row in rows}
+    return {(row["job_id"], row["claim_id"]): _held(row) async for row in rows}
 
 
 async def lock(connection: Connection, job_ids: Collection[int], statuses: Collection[JobStatus]) -> list[Held]:
@@ -343,20 +342,18 @@ async def end(connection: Connection, endings: Sequence[Ending], who: str) -> No
     if finished:
         await sql.settle_outputs(connection, job_ids=finished, status="finished")
         await release(connection, finished)
-    await settle_inputs(
-        connection,
-        [
-            (
-                e.job.job_id,
-                "finished" if e.status == JobStatus.FINISHED else "failed",
-                "finished" if e.status == JobStatus.FINISHED else "failed",
-                e.status == JobStatus.FAILED,
-                e.status != JobStatus.FINISHED and not e.outcome.retryable,
-            )
-            for e in ordered
-        ],
-    )
+    await settle_inputs(connection, [_change_of_inputs(e) for e in ordered])
     await tasks.touch(connection, {e.job.task_id for e in ordered})
+
+
+def _change_of_inputs(ending: Ending) -> tuple[int, str, str, bool, bool]:
+    """What `settle_inputs` is told: a cancelled job's units are not tried again, those of a failed one as its outcome says."""
+    job_id, status = ending.job.job_id, ending.status
+    if status == JobStatus.FINISHED:
+        return job_id, "finished", "finished", False, False
+    if status == JobStatus.CANCELLED:
+        return job_id, "cancelled", "cancelled", False, True
+    return job_id, "failed", "failed", status == JobStatus.FAILED, not ending.outcome.retryable
 
 
 async def _end_rows(connection: Connection, ordered: Sequence[Ending], who: str) -> None:
@@ -463,4 +460,4 @@ async def highest_id(connection: Connection) -> int:
 
 
 def _held(row: Any) -> Held:
-    return Held(**{name: row[name] for name in Held.__dataclass_fields__})
+    return Held(**{name: row[name] for name in Held.__dataclass_fields__ if name in row.keys()})  # noqa: SIM118  (a Record iterates over values)

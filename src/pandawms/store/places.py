@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pandawms.store.database import Connection
-from pandawms.store.sql import load
+from pandawms.store.sql import load, made_or_found
 
 sql = load("places")
 
@@ -89,7 +89,7 @@ class Demand:
 
 async def ensure_site(connection: Connection, name: str) -> int:
     """Returns the id of the site, made when missing."""
-    return int(await sql.ensure_site(connection, name=name))
+    return await made_or_found(sql.ensure_site, connection, name=name)
 
 
 async def ensure_endpoint(connection: Connection, site_id: int, name: str, kind: str, root_url: str) -> int:

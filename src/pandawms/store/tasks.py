@@ -123,9 +123,22 @@ async def touch(connection: Connection, task_ids: Collection[int]) -> None:
         await sql.touch(connection, task_ids=list(task_ids))
 
 
-async def take_touched(connection: Connection, n: int) -> list[int]:
-    """Returns the tasks of up to n touches, which are gone with the caller's transaction."""
-    return [row["task_id"] async for row in sql.take_touched(connection, n=n)]
+async def touches(connection: Connection, n: int) -> dict[int, list[int]]:
+    """Returns the oldest n touches by task; they stay until they are dropped."""
+    found: dict[int, list[int]] = {}
+    async for row in sql.touches(connection, n=n):
+        found.setdefault(row["task_id"], []).append(row["touch_id"])
+    return found
+
+
+async def drop_touches(connection: Connection, touch_ids: Sequence[int]) -> None:
+    """Forgets touches whose consequences the caller's transaction holds."""
+    await sql.drop_touches(connection, touch_ids=list(touch_ids))
+
+
+async def hold(connection: Connection, task_id: int) -> None:
+    """Makes the caller the only one who follows this task until its transaction ends; others wait. Take several in the order of their ids."""
+    await sql.hold(connection, task_id=task_id)
 
 
 async def add_round(connection: Connection, task_id: int, status: TaskStatus, verdict: dict[str, Any]) -> None:

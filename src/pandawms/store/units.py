@@ -83,6 +83,7 @@ class Progress:
     n_events: int
     n_events_finished: int
     is_complete: bool
+    has_waiting_units: bool
     has_jobs: bool
     has_working_jobs: bool
 

@@ -2,9 +2,32 @@
 
 from litestar.handlers import HTTPRouteHandler
 
+from pandawms.api.routes.datasets import ROUTES as DATASETS
+from pandawms.api.routes.docs import ROUTES as DOCS
+from pandawms.api.routes.events import ROUTES as EVENTS
+from pandawms.api.routes.files import ROUTES as FILES
+from pandawms.api.routes.jobs import ROUTES as JOBS
 from pandawms.api.routes.pilot import ROUTES as PILOT
+from pandawms.api.routes.queues import ROUTES as QUEUES
+from pandawms.api.routes.sandboxes import ROUTES as SANDBOXES
+from pandawms.api.routes.sites import ROUTES as SITES
 from pandawms.api.routes.system import ROUTES as SYSTEM
 from pandawms.api.routes.tasks import ROUTES as TASKS
 from pandawms.api.routes.tokens import ROUTES as TOKENS
+from pandawms.api.routes.workers import ROUTES as WORKERS
 
-ROUTES: tuple[HTTPRouteHandler, ...] = (*TASKS, *PILOT, *TOKENS, *SYSTEM)
+ROUTES: tuple[HTTPRouteHandler, ...] = (
+    *TASKS,
+    *JOBS,
+    *DATASETS,
+    *FILES,
+    *QUEUES,
+    *SITES,
+    *WORKERS,
+    *PILOT,
+    *SANDBOXES,
+    *TOKENS,
+    *EVENTS,
+    *SYSTEM,
+    *DOCS,
+)

@@ -42,9 +42,9 @@ def is_settled(progress: Progress) -> bool:
     return progress.is_complete and progress.n_finished + progress.n_failed == progress.n_listed and not progress.has_jobs
 
 
-def is_last_of_run_jobs(progress: Progress, n_waiting_units: int) -> bool:
+def is_last_of_run_jobs(progress: Progress) -> bool:
     """True when no run job will write more outputs: all input is listed, no unit is open, and what is hot only waits to be merged."""
-    return progress.is_complete and n_waiting_units == 0 and not progress.has_working_jobs
+    return progress.is_complete and not progress.has_waiting_units and not progress.has_working_jobs
 
 
 def verdict(progress: Progress) -> Verdict:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pandawms.domain.codes import Code
-from pandawms.domain.job import JobEvent, JobStatus
+from pandawms.domain.job import QUEUED, SETTLING, JobEvent, JobStatus
 from pandawms.domain.outcome import SUCCESS, outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
@@ -18,20 +18,24 @@ WHO = str(Stage.AGGREGATE)
 
 
 async def step(pool: Pool, services: Services) -> int:
-    """Looks at tasks whose files changed, each in a transaction of its own; returns how many."""
-    done = 0
-    while done < services.options.tasks_per_step:
-        async with pool.acquire() as connection, connection.transaction():
-            touched = await tasks.take_touched(connection, 1000)
-            for task_id in touched:
+    """Looks at tasks whose files changed; returns how many.
+
+    Each task takes two transactions, so that locks are always taken in one order: its outputs are grouped for merging (files of jobs, then the task),
+    then its jobs, files and verdict follow. The touch that asked for it goes with the second, so a kill in between loses nothing.
+    """
+    async with pool.acquire() as connection:
+        touched = await tasks.touches(connection, services.options.touches_per_step)
+        for task_id, touch_ids in touched.items():
+            async with connection.transaction():
+                await _group(connection, task_id)
+            async with connection.transaction():
+                await tasks.drop_touches(connection, touch_ids)
                 await _follow(connection, task_id)
-        if not touched:
-            break
-        done += len(touched)
-    return done
+    return len(touched)
 
 
 async def _follow(connection: Connection, task_id: int) -> None:
+    await tasks.hold(connection, task_id)
     await _end_merged(connection, task_id)
     task = await tasks.get(connection, task_id)
     assert task is not None, "a touch names a task"
@@ -39,7 +43,6 @@ async def _follow(connection: Connection, task_id: int) -> None:
         await _abort(connection, task)
     elif TaskStatus(task.status) in planning.FLOWING:
         await units.retry_failed(connection, task_id)
-        await _group(connection, task)
         await _judge(connection, task)
     elif task.status == TaskStatus.TOBROKEN:
         await _close(connection, task, TaskEvent.BREAK, {})
@@ -60,18 +63,17 @@ async def _end_merged(connection: Connection, task_id: int) -> None:
         await jobs.end(connection, [Ending(job, event, reason) for job in held], WHO)
 
 
-async def _group(connection: Connection, task: tasks.Task) -> None:
+async def _group(connection: Connection, task_id: int) -> None:
+    """Puts outputs that wait into groups: full ones at once, the rest when no run job will write more."""
+    task = await tasks.get(connection, task_id)
+    assert task is not None, "a touch names a task"
     document = decode_document(task.document)
-    if document.merge is None:
+    if document.merge is None or TaskStatus(task.status) not in planning.FLOWING:
         return
-    waiting = await merges.unmerged(connection, task.task_id)
-    if not waiting:
-        return
-    progress = await units.progress(connection, task.task_id)
-    ready = await units.ready(connection, [task.task_id], 1)
-    is_last = planning.is_last_of_run_jobs(progress, ready[task.task_id].n_ready)
+    is_last = planning.is_last_of_run_jobs(await units.progress(connection, task_id))  # first: an output that comes later must not miss the last group
+    waiting = await merges.unmerged(connection, task_id)
     for files in planning.merge_groups(waiting, document.merge.files_per_job, is_last=is_last):
-        await merges.add_group(connection, task.task_id, files[0].queue_id, document.retry.max_attempts, files)
+        await merges.add_group(connection, task_id, files[0].queue_id, document.retry.max_attempts, files)
 
 
 async def _judge(connection: Connection, task: tasks.Task) -> None:
@@ -85,6 +87,9 @@ async def _judge(connection: Connection, task: tasks.Task) -> None:
 
 
 async def _abort(connection: Connection, task: tasks.Task) -> None:
+    """Cancels what came to be while the kill was applied (new jobs, jobs that came to merging); ends the task when no pilot has a job of it."""
+    left = await jobs.lock_of_task(connection, task.task_id, QUEUED | SETTLING, 1_000_000)
+    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, outcome(Code.KILLED, "its task was killed")) for job in left], WHO)
     progress = await units.progress(connection, task.task_id)
     if progress.has_jobs:
         return

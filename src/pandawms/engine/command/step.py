@@ -2,7 +2,7 @@
 
 from pandawms.domain.codes import Code
 from pandawms.domain.command import Verb
-from pandawms.domain.job import LEASED, JobEvent
+from pandawms.domain.job import LEASED, QUEUED, SETTLING, JobEvent
 from pandawms.domain.outcome import outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
@@ -43,12 +43,13 @@ async def _apply(connection: Connection, services: Services, command: Pending) -
 
 
 async def _kill(connection: Connection, task: tasks.Task, command: Pending) -> None:
+    """Allocations and groups go first, as generate takes them first: then it makes no more jobs, and neither waits for the other in a circle."""
     reason = command.arguments.get("reason") or "its task was killed"
+    await brokerage.drop(connection, task.task_id)
+    await merges.fail_open_groups(connection, task.task_id)
     await _cancel(connection, await jobs.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE, 1_000_000), reason, command)
     leased = await jobs.lock_of_task(connection, task.task_id, LEASED, 1_000_000)
     await jobs.order_kill(connection, [job.job_id for job in leased], reason, command.asked_by)
-    await brokerage.drop(connection, task.task_id)
-    await merges.fail_open_groups(connection, task.task_id)
     await tasks.move(connection, task.task_id, TaskEvent.KILL, command.asker, {"text": reason})
     await tasks.touch(connection, [task.task_id])
 
@@ -60,10 +61,12 @@ async def _cancel(connection: Connection, held: list[Held], reason: str, command
 
 async def _kill_job(connection: Connection, job_id: int, command: Pending) -> str:
     reason = command.arguments.get("reason") or "killed by a user"
-    waiting = await jobs.lock(connection, [job_id], planning.CANCELLED_AT_ONCE)
+    waiting = await jobs.lock(connection, [job_id], QUEUED)
     if waiting:
         await _cancel(connection, waiting, reason, command)
         return "cancelled"
+    if await jobs.lock(connection, [job_id], SETTLING):
+        return "refused: the job has run and its output waits to be merged; kill its merge job or its task"
     held = await jobs.lock(connection, [job_id], LEASED)
     if not held:
         return "refused: the job has ended"
@@ -83,5 +86,6 @@ async def _retry(connection: Connection, services: Services, task: tasks.Task, c
     await tasks.move(connection, task.task_id, TaskEvent.REOPEN, WHO)
     await tasks.touch(connection, [task.task_id])
     for child_id, status in await tasks.children(connection, task.task_id):
+        await units.reuse_input(connection, child_id)
         if status in (TaskStatus.FINISHED, TaskStatus.FAILED):
             await commands.ask(connection, str(Verb.RETRY), task_id=child_id, asked_by=command.asked_by, arguments={"reason": f"task {task.task_id} retried"})

@@ -46,13 +46,22 @@ async def _list_files(connection: Connection, task_id: int, task_dataset_id: int
 
 async def _feed(pool: Pool, services: Services) -> int:
     await _refresh(pool, services)
+    fed = 0
+    while fed < services.options.tasks_per_step and await _feed_one(pool):
+        fed += 1
+    return fed
+
+
+async def _feed_one(pool: Pool) -> bool:
+    """Lists one grown input again, and lets the broker look at its task at once."""
     async with pool.acquire() as connection, connection.transaction():
-        grown = await units.growing(connection, services.options.tasks_per_step)
-        for source in grown:
+        for source in await units.growing(connection, 1):
             document = decode_document(source.document)
             await _list_files(connection, source.task_id, source.task_dataset_id, document.retry.max_attempts, is_complete=not source.is_open)
-        await tasks.touch(connection, {source.task_id for source in grown})
-    return len(grown)
+            await tasks.explain(connection, source.task_id, None, 0)
+            await tasks.touch(connection, {source.task_id})
+            return True
+    return False
 
 
 async def _refresh(pool: Pool, services: Services) -> None:

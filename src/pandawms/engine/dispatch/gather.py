@@ -49,7 +49,7 @@ class Dispatcher:
         async with self.pool.acquire() as connection:
             async with connection.transaction():
                 given = await jobs.claimed(connection, {claim.claim_id for claim in claims})
-                fresh = [claim for claim in claims if claim.claim_id not in given]
+                fresh = list({claim.claim_id: claim for claim in claims if claim.claim_id not in given}.values())
                 given |= await self._pick(connection, fresh) if fresh else {}
             specs = await self._specs(connection, [job_id for found in given.values() for job_id in found])
         return [tuple(specs[job_id] for job_id in given.get(claim.claim_id, ()) if job_id in specs) for claim in claims]

@@ -12,9 +12,7 @@ from pandawms.wire.why import Cause, Why
 def explain(facts: JobFacts, now: datetime) -> Why:
     """Returns why a job is as it is: the most important cause first."""
     causes = tuple(_causes(facts, now))
-    return Why(
-        subject=f"job {facts.job_id}", status=facts.status, headline=_headline(facts, causes), causes=causes, advice=tuple(_advice(facts, causes))
-    )
+    return Why(subject=f"job {facts.job_id}", status=facts.status, headline=_headline(facts, causes), causes=causes, advice=tuple(_advice(facts, causes)))
 
 
 def _causes(facts: JobFacts, now: datetime) -> Iterator[Cause]:

@@ -52,9 +52,7 @@ def _ended(facts: TaskFacts) -> Iterator[Cause]:
     if facts.status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
         yield Cause(code=f"task.{facts.status}", text=facts.reason or f"it is {facts.status}", since=facts.since)
     if facts.n_failed:
-        yield Cause(
-            code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed
-        )
+        yield Cause(code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed)
     yield from (failure_cause(failure) for failure in facts.failures)
 
 

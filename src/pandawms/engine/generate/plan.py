@@ -12,6 +12,11 @@ MAX_SEED = 900_000_000
 """Pythia and most generators take seeds from 1 to 900,000,000 (Pythia 8 manual, Random:seed)."""
 
 
+def most_units(units_per_step: int, units_per_job: int) -> int:
+    """Returns how many units one step takes: whole jobs only, and one job at least, so that no job is cut short by the size of a step."""
+    return max(units_per_job, units_per_step // units_per_job * units_per_job)
+
+
 def groups(units: Sequence[Unit], units_per_job: int, *, is_complete: bool) -> list[Sequence[Unit]]:
     """Cuts units, in their order, into jobs; a last part that is too small waits while more input may come."""
     cut = [units[i : i + units_per_job] for i in range(0, len(units), units_per_job)]

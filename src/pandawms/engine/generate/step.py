@@ -23,18 +23,25 @@ async def step(pool: Pool, services: Services) -> int:
 
 
 async def _from_allocations(pool: Pool, services: Services) -> int:
-    async with pool.acquire() as connection, connection.transaction():
-        made = [await _consume(connection, taken, services) for taken in await brokerage.take(connection, services.options.tasks_per_step)]
-    return sum(made)
+    """Each allocation in a transaction of its own, so that the locks of one task never wait for those of another."""
+    made = 0
+    for _ in range(services.options.tasks_per_step):
+        async with pool.acquire() as connection, connection.transaction():
+            taken = await brokerage.take(connection, 1)
+            made += sum([await _consume(connection, allocation, services) for allocation in taken])
+        if not taken:
+            break
+    return made
 
 
 async def _consume(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
     task = await tasks.get(connection, taken.task_id)
     assert task is not None, "an allocation has a task"
     document = decode_document(task.document)
-    found = await units.take_ready(connection, task.task_id, min(taken.quota, services.options.units_per_step))
+    per_job = document.split.files_per_job or 1
+    found = await units.take_ready(connection, task.task_id, min(taken.quota, planning.most_units(services.options.units_per_step, per_job)))
     ready = await units.ready(connection, [task.task_id], 1)
-    cut = planning.groups(found, document.split.files_per_job or 1, is_complete=ready[task.task_id].is_complete)
+    cut = planning.groups(found, per_job, is_complete=ready[task.task_id].is_complete)
     await brokerage.use(connection, taken.allocation_id, sum(len(group) for group in cut))
     if not cut:
         return 0
@@ -46,11 +53,16 @@ async def _consume(connection: Connection, taken: brokerage.Taken, services: Ser
 
 
 async def _from_groups(pool: Pool, services: Services) -> int:
-    async with pool.acquire() as connection, connection.transaction():
-        found = await merges.take_mergeable(connection, services.options.tasks_per_step)
-        for group in found:
-            await _merge(connection, group)
-    return len(found)
+    made = 0
+    for _ in range(services.options.tasks_per_step):
+        async with pool.acquire() as connection, connection.transaction():
+            found = await merges.take_mergeable(connection, 1)
+            for group in found:
+                await _merge(connection, group)
+        if not found:
+            break
+        made += 1
+    return made
 
 
 async def _merge(connection: Connection, group: merges.Group) -> None:

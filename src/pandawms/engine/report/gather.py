@@ -18,6 +18,8 @@ from pandawms.wire.pilot.report import JobReport, ReportVerdict
 
 WHO = str(Stage.REPORT)
 
+Key = tuple[int, UUID]
+
 
 @dataclass(slots=True)
 class Reporter:
@@ -47,10 +49,10 @@ class Reporter:
         return [tuple(_verdict(beat, told) for beat in beats) for beats in calls]
 
     async def _take_reports(self, calls: Sequence[Sequence[JobReport]]) -> list[tuple[ReportVerdict, ...]]:
-        reports = {report.job_id: report for call in calls for report in call}
+        reports = {_key(report): report for call in calls for report in call}
         async with self.pool.acquire() as connection, connection.transaction():
             verdicts = await _end(connection, reports)
-        return [tuple(verdicts[report.job_id] for report in call) for call in calls]
+        return [tuple(verdicts[_key(report)] for report in call) for call in calls]
 
 
 def _verdict(beat: JobBeat, told: dict[int, jobs.Told]) -> BeatVerdict:
@@ -60,15 +62,21 @@ def _verdict(beat: JobBeat, told: dict[int, jobs.Told]) -> BeatVerdict:
     return BeatVerdict(beat.job_id, found.verdict or "ok", found.reason or "")
 
 
-async def _end(connection: Connection, reports: dict[int, JobReport]) -> dict[int, ReportVerdict]:
-    held = await jobs.lock_held(connection, {(r.job_id, UUID(r.claim_id)) for r in reports.values()})
-    others = await jobs.known(connection, reports.keys() - held.keys())
-    verdicts = {job_id: planning.answer_unheld(reports[job_id], others.get(job_id)) for job_id in reports.keys() - held.keys()}
-    expected = await jobs.expected_outputs(connection, held.keys())
+def _key(report: JobReport) -> Key:
+    """What a report is known by: two claims may name the same job, and only one of them holds it."""
+    return report.job_id, UUID(report.claim_id)
+
+
+async def _end(connection: Connection, reports: dict[Key, JobReport]) -> dict[Key, ReportVerdict]:
+    held = await jobs.lock_held(connection, reports.keys())
+    unheld = reports.keys() - held.keys()
+    others = await jobs.known(connection, {job_id for job_id, _ in unheld})
+    verdicts = {key: planning.answer_unheld(reports[key], others.get(key[0])) for key in unheld}
+    expected = await jobs.expected_outputs(connection, {job_id for job_id, _ in held})
     now = planning.now()
-    decisions = [planning.decide(job, reports[job_id], expected[job_id], now) for job_id, job in sorted(held.items())]
-    await _apply(connection, decisions)
-    return verdicts | {d.job.job_id: ReportVerdict(d.job.job_id, "accepted", _status(d)) for d in decisions}
+    decisions = {key: planning.decide(job, reports[key], expected[key[0]], now) for key, job in sorted(held.items())}
+    await _apply(connection, list(decisions.values()))
+    return verdicts | {key: ReportVerdict(key[0], "accepted", _status(d)) for key, d in decisions.items()}
 
 
 def _status(decision: Decision) -> str:

@@ -139,7 +139,7 @@ SELECT r.job_id, o.verdict, o.reason FROM renewed r LEFT JOIN job_order o USING 
 
 -- name: lock_held(job_ids, claim_ids)
 -- Of the jobs named, those that their claim still holds under a lease, locked in order.
-SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind FROM job j JOIN job_spec s USING (job_id)
+SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id FROM job j JOIN job_spec s USING (job_id)
 JOIN unnest(:job_ids::bigint[], :claim_ids::uuid[]) AS a (job_id, claim_id) ON a.job_id = j.job_id AND a.claim_id = j.claim_id
 WHERE j.lease_expires_at IS NOT NULL ORDER BY j.job_id FOR UPDATE OF j;
 
@@ -155,12 +155,14 @@ WHERE j.task_id = :task_id AND j.status = ANY (:statuses::text[]) ORDER BY j.job
 
 -- name: lock_expired(n)
 -- Jobs whose lease ran out by the database's clock, locked in order; others' locks are skipped.
-SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, j.worker_id, s.kind FROM job j JOIN job_spec s USING (job_id)
+SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, EXISTS (SELECT 1 FROM job_order o WHERE o.job_id = j.job_id) AS is_killed
+FROM job j JOIN job_spec s USING (job_id)
 WHERE j.lease_expires_at < now() ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
 
 -- name: lock_orphaned(n)
 -- Leased jobs whose worker has ended, locked in order.
-SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, j.worker_id, s.kind FROM job j JOIN job_spec s USING (job_id)
+SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, EXISTS (SELECT 1 FROM job_order o WHERE o.job_id = j.job_id) AS is_killed
+FROM job j JOIN job_spec s USING (job_id)
 JOIN worker w ON w.worker_id = j.worker_id
 WHERE j.lease_expires_at IS NOT NULL AND w.ended_at < now() - interval '2 s' ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
 
@@ -206,7 +208,8 @@ WITH asked AS MATERIALIZED (
 INSERT INTO job_event (job_id, task_id, event, from_status, to_status, who) SELECT job_id, task_id, 'merge', from_status, 'merging', 'report' FROM moved;
 
 -- name: settle_inputs(job_ids, file_statuses, unit_statuses, are_failed, are_final)
--- The inputs of jobs follow their jobs: each unit gets its status, failures are counted, a final failure leaves no attempts. Returns the touched tasks.
+-- The inputs of jobs follow their jobs: each unit gets its status, failures are counted, a final failure leaves no attempts. Returns the tasks whose
+-- counters changed; where none does, their rows are not locked.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(:job_ids::bigint[], :file_statuses::text[], :unit_statuses::text[], :are_failed::boolean[], :are_final::boolean[])
         AS a (job_id, file_status, unit_status, is_failed, is_final)
@@ -221,9 +224,9 @@ WITH asked AS MATERIALIZED (
     FROM units n WHERE u.task_file_id = n.task_file_id
     RETURNING u.task_id, u.task_dataset_id, u.status, u.n_events, u.attempt >= u.max_attempts AS is_exhausted
 ), totals AS (
-    SELECT task_dataset_id, count(*) FILTER (WHERE status = 'finished') AS finished, count(*) FILTER (WHERE status = 'failed' AND is_exhausted) AS failed,
+    SELECT task_dataset_id, count(*) FILTER (WHERE status = 'finished') AS finished, count(*) FILTER (WHERE status <> 'finished') AS failed,
         coalesce(sum(n_events) FILTER (WHERE status = 'finished'), 0) AS events
-    FROM settled GROUP BY task_dataset_id ORDER BY task_dataset_id
+    FROM settled WHERE status = 'finished' OR (status IN ('failed', 'cancelled') AND is_exhausted) GROUP BY task_dataset_id ORDER BY task_dataset_id
 ), locked AS MATERIALIZED (
     SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
 ), counted AS (

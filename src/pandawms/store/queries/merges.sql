@@ -1,7 +1,7 @@
 -- name: unmerged(task_id)
--- Outputs that wait to be merged, by the queue whose storage holds them.
+-- Outputs that wait to be merged, with the queue whose storage holds them; for the caller alone until its transaction ends.
 SELECT f.job_id, f.n, j.queue_id FROM job_file f JOIN job j USING (job_id) WHERE f.task_id = :task_id AND f.status = 'ready' AND j.status = 'merging'
-ORDER BY j.queue_id, f.job_id, f.n;
+ORDER BY f.job_id, f.n FOR UPDATE OF f;
 
 -- name: add_group(task_id, queue_id, max_attempts)$
 WITH taken AS (UPDATE task SET next_merge_serial = next_merge_serial + 1 WHERE task_id = :task_id RETURNING next_merge_serial - 1 AS serial)

@@ -55,11 +55,17 @@ UPDATE task SET reason = :reason, next_look_at = now() + make_interval(secs => :
 -- name: touch(task_ids)!
 INSERT INTO task_touch (task_id) SELECT DISTINCT task_id FROM unnest(:task_ids::bigint[]) AS t (task_id);
 
--- name: take_touched(n)
--- Removes up to n touches and returns their tasks; another aggregate skips what this one holds.
-WITH taken AS MATERIALIZED (SELECT touch_id FROM task_touch ORDER BY touch_id LIMIT :n FOR UPDATE SKIP LOCKED),
-gone AS (DELETE FROM task_touch t USING taken WHERE t.touch_id = taken.touch_id RETURNING t.task_id)
-SELECT DISTINCT task_id FROM gone ORDER BY task_id;
+-- name: touches(n)
+-- The oldest touches; they stay until what follows from them is committed.
+SELECT touch_id, task_id FROM task_touch ORDER BY touch_id LIMIT :n;
+
+-- name: drop_touches(touch_ids)!
+DELETE FROM task_touch t USING (SELECT touch_id FROM task_touch WHERE touch_id = ANY (:touch_ids::bigint[]) ORDER BY touch_id FOR UPDATE SKIP LOCKED) d
+WHERE t.touch_id = d.touch_id;
+
+-- name: hold(task_id)!
+-- Waits until no other aggregate follows this task; the lock is no row's, so that nobody else waits for it.
+SELECT pg_advisory_xact_lock(:task_id);
 
 -- name: add_round(task_id, status, verdict)!
 INSERT INTO task_round (task_id, round, status, ended_at, verdict) SELECT task_id, round, :status, now(), :verdict FROM task WHERE task_id = :task_id

@@ -97,9 +97,12 @@ WITH stopped AS (
 SELECT count(*) FROM cancelled;
 
 -- name: progress(task_id)^
--- What decides the verdict: units of the master inputs by outcome, whether more may come, and whether jobs are still hot.
+-- What decides the verdict, in one snapshot: units of the master inputs by outcome, whether more may come, whether units wait for a job, and whether jobs
+-- are still hot. (A unit that runs has a hot job, so that the partial indexes of ready units and of units to retry find all others that are open.)
 SELECT coalesce(sum(td.n_listed), 0)::bigint AS n_listed, coalesce(sum(td.n_used), 0)::bigint AS n_used, coalesce(sum(td.n_finished), 0)::bigint AS n_finished, coalesce(sum(td.n_failed), 0)::bigint AS n_failed,
     coalesce(sum(td.n_events), 0)::bigint AS n_events, coalesce(sum(td.n_events_finished), 0)::bigint AS n_events_finished, bool_and(td.is_complete) AS is_complete,
+    EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.status = 'ready')
+        OR EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.status = 'failed' AND u.attempt < u.max_attempts) AS has_waiting_units,
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id) AS has_jobs,
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id AND j.status <> 'merging') AS has_working_jobs
 FROM task_dataset td WHERE td.task_id = :task_id AND td.is_master;
