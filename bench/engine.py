@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, database
@@ -30,7 +31,7 @@ async def _measure(url: str) -> tuple[float, float]:
     async with database.open_pool(database.Options(url), "bench") as pool:
         async with pool.acquire() as connection:
             await runner.upgrade(connection)
-        world = await make(pool, Services(BuiltIn()))
+        world = await make(pool, Services(BuiltIn(), Blobs(Path())))
         await _register(world)
         begin = time.perf_counter()
         await world.submit(name="many", inputs={"in": {"dataset": "user.ada:many"}}, split={"files_per_job": 1}, program={"command": "true %IN > %OUT"})

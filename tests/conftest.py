@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
 from pandawms.engine.services import Options, Services
 from pandawms.store import database as db
@@ -89,6 +90,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def services() -> Services:
+def services(tmp_path: Path) -> Services:
     """The engine's services with short times and the built-in data manager."""
-    return Services(BuiltIn(), Options(lease_seconds=30, heartbeat_seconds=5, poll_seconds=0.05))
+    return Services(BuiltIn(), Blobs(tmp_path / "blobs"), Options(lease_seconds=30, heartbeat_seconds=5, poll_seconds=0.05))

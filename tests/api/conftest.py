@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,36 +42,23 @@ class Api:
 @pytest.fixture
 async def api(database: Database, services: Services, tmp_path: Path) -> AsyncIterator[Api]:
     """The API with its clients."""
-    async with serve(database, services, tmp_path) as found:
-        yield found
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    world = await make(database.pool, services)
+    key = tokens.load_or_create_key(tmp_path / "keys" / "issuer.json")
+    core = make_core(database.pool, services, Blobs(tmp_path / "blobs"), key, Options(event_poll_seconds=0.05, event_silence_seconds=0.3))
+    issued = await _tokens(core, world, storage)
+    app = create_app(core)
+    async with AsyncExitStack() as stack:
+        clients = {name: await stack.enter_async_context(client_of(app, issued.get(name))) for name in ("nobody", *issued)}
+        yield Api(world=world, core=core, app=app, storage=storage, tokens=issued, **clients)
 
 
-class serve:
-    """The API with its clients, for the length of a block."""
-
-    def __init__(self, database: Database, services: Services, folder: Path) -> None:
-        self.database, self.services, self.folder, self.stack = database, services, folder, AsyncExitStack()
-
-    async def __aenter__(self) -> Api:
-        """Makes the world and opens the clients."""
-        pool, storage = self.database.pool, self.folder / "storage"
-        storage.mkdir()
-        world = await make(pool, self.services)
-        key = tokens.load_or_create_key(self.folder / "keys" / "issuer.json")
-        core = make_core(pool, self.services, Blobs(self.folder / "blobs"), key, Options(event_poll_seconds=0.05, event_silence_seconds=0.3))
-        issued = await _tokens(core, world, storage)
-        app = create_app(core)
-        clients = {name: await self._client(app, issued.get(name)) for name in ("nobody", *issued)}
-        return Api(world=world, core=core, app=app, storage=storage, tokens=issued, **clients)
-
-    async def _client(self, app: Litestar, token: str | None) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.1", 1))
-        return await self.stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://api/api/v2", headers=headers))
-
-    async def __aexit__(self, *_: object) -> None:
-        """Closes the clients."""
-        await self.stack.aclose()
+def client_of(app: Litestar, token: str | None, address: str = "192.0.2.1") -> httpx.AsyncClient:
+    """A client of an application in process, as it looks from this address."""
+    plain: Any = app  # the two libraries type ASGI differently
+    transport = httpx.ASGITransport(plain, raise_app_exceptions=False, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://api/api/v2", headers={"Authorization": f"Bearer {token}"} if token else {})
 
 
 async def _tokens(core: Core, world: World, storage: Path) -> dict[str, str]:

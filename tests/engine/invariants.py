@@ -11,7 +11,8 @@ from tests.world import World
 RULES = {
     "the counters of a dataset in a task are those of its units": """
         SELECT td.task_dataset_id, td.n_listed, td.n_used, td.n_finished, td.n_failed, u.* FROM task_dataset td JOIN LATERAL (
-            SELECT count(*) AS listed, count(*) FILTER (WHERE status NOT IN ('pending', 'ready')) AS used, count(*) FILTER (WHERE status = 'finished') AS finished,
+            SELECT count(*) AS listed, count(*) FILTER (WHERE status NOT IN ('pending', 'ready')) AS used,
+                count(*) FILTER (WHERE status = 'finished') AS finished,
                 count(*) FILTER (WHERE status = 'cancelled' OR (status = 'failed' AND attempt >= max_attempts)) AS failed,
                 coalesce(sum(n_events) FILTER (WHERE status = 'finished'), 0) AS events
             FROM task_file f WHERE f.task_dataset_id = td.task_dataset_id) u ON true

@@ -122,3 +122,20 @@ async def test_a_task_whose_every_job_failed_merges_nothing(world: World) -> Non
     task_id = await submit(world, retry={"max_attempts": 1})
     ran = await run_with(world, {("run", serial): FAILED for serial in range(1, 6)})
     assert ([job.kind for job in ran], await world.status(task_id)) == (["run"] * 5, "failed")
+
+
+async def test_other_outputs_of_jobs_that_wait_for_a_merge_are_seen_only_when_it_has_succeeded(world: World) -> None:
+    task_id = await submit(world, outputs={"out": "o.txt", "log": "l.txt"})
+    await run_first(world, 5)
+    assert await outputs(world, task_id, "log") == []
+    await world.run_all()
+    assert len(await outputs(world, task_id, "log")) == 5
+    await invariants.check(world)
+
+
+async def test_other_outputs_of_jobs_whose_merge_failed_are_never_seen(world: World) -> None:
+    task_id = await submit(world, outputs={"out": "o.txt", "log": "l.txt"}, retry={"max_attempts": 2})
+    await run_with(world, {("merge", 1): HOPELESS})
+    assert await world.status(task_id) == "done"
+    assert {name.split(".")[3] for name in await outputs(world, task_id, "log")} == {"2"}, "the second attempts only"
+    await invariants.check(world)

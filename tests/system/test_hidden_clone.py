@@ -40,7 +40,7 @@ def test_the_demos_tasks_run_by_pilots_that_cannot_see_the_clone(blind: Running)
     blind.panda("submit", str(ZPEAK / "evgen.yaml"), "--set", "inputs.events.count=400", "--set", "split.events_per_job=100")
     blind.panda("submit", str(ZPEAK / "analysis.yaml"))
     task = blind.wait("z-analysis", 280)
-    assert task.status == "done", blind.panda("why", "z-analysis")
+    assert task.status == "done", blind.panda("why", "z-evgen") + blind.panda("why", "z-analysis")
     assert blind.task("z-evgen").events_finished == 400
     blind.panda("get", "z-analysis", "--to", str(blind.folder / "results"))
     (picture,) = (blind.folder / "results").rglob("*.png")

@@ -21,7 +21,8 @@ MIB = 1 << 20
 class Options:
     """Limits of the API; sizes in bytes, times in seconds.
 
-    `longest_wait_seconds` caps a pilot's long poll (a proxy often gives up after 60 s), `list_seconds` the query of a list, `token_cache_seconds` how
+    `longest_wait_seconds` caps a pilot's long poll (a proxy often gives up after 60 s), `claim_poll_seconds` is how often a waiting
+    claim looks again when no bell was heard, `list_seconds` limits the query of a list, `token_cache_seconds` how
     long a token is believed before the database is asked again, `event_silence_seconds` how often a silent stream says that it lives.
     """
 
@@ -31,6 +32,7 @@ class Options:
     max_upload_bytes: int = 10_240 * MIB
     max_log_member_bytes: int = 16 * MIB
     longest_wait_seconds: float = 50
+    claim_poll_seconds: float = 5
     list_seconds: float = 10
     token_cache_seconds: float = 5
     event_poll_seconds: float = 0.5

@@ -58,12 +58,14 @@ def document(app: Litestar) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for path, handler in found:
         paths.setdefault(path, {})[_method(handler)] = _operation(path, handler, known)
-    return {
+    whole = {
         "openapi": "3.1.0",
         "info": {"title": "PandaWMS", "version": "2", "description": "Workload management: tasks, jobs, data, pilots.", "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": {"schemas": dict(sorted(components.items())), "responses": _problem_responses(), "securitySchemes": _security_schemes()},
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain
 
 
 def _operation(path: str, handler: HTTPRouteHandler, known: list[tuple[Any, dict[str, Any]]]) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def _operation(path: str, handler: HTTPRouteHandler, known: list[tuple[Any, dict
         "parameters": list(_parameters(handler)), "responses": _responses(handler, known), "security": [{"bearer": scopes}] if scopes else [],
     }  # fmt: skip
     if (body := _body(handler)) is not None:
-        media_type = handler.opt.get("media_type", BINARY) if body is bytes else JSON
+        media_type = BINARY if body is bytes else JSON
         operation["requestBody"] = {"required": not _is_optional(handler), "content": {media_type: {"schema": _schema(body, known)}}}
     return operation
 
@@ -119,7 +121,7 @@ def _responses(handler: HTTPRouteHandler, known: list[tuple[Any, dict[str, Any]]
     success: dict[str, Any] = {"description": "Success."}
     if answer is not None:
         media_type = handler.opt.get("media_type") or {bytes: BINARY, str: "text/plain"}.get(answer, JSON)
-        success["content"] = {media_type: {"schema": _schema(answer, known)}}
+        success["content"] = {media_type: {"schema": _schema(answer, known)}, **handler.opt.get("other_answers", {})}
     codes = [str(handler.status_code)]
     if handler.status_code == 201 and (handler.opt.get("is_repeatable") or _method(handler) == "put"):
         codes.append("200")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,17 @@ def configure_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="kept in the task's history")
 
 
+APPLIED_SECONDS = 5.0
+"""How long the command waits until the engine has applied it, so that a `panda watch` after it sees the task as it is then."""
+
+
+def _await_applied(client: Client, task: str, before: str) -> None:
+    """Waits until the task has left the status that it had when the command was taken, at most APPLIED_SECONDS."""
+    deadline = time.monotonic() + APPLIED_SECONDS
+    while client.tasks.get(task).status == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
 def command_tasks(session: Session, arguments: argparse.Namespace, command: Callable[[Client, str], CommandAnswer]) -> ExitCode:
     """Commands each task in turn and lists the answers, those before a refusal too."""
     answers: list[CommandAnswer] = []
@@ -29,6 +41,8 @@ def command_tasks(session: Session, arguments: argparse.Namespace, command: Call
         with session.client() as client:
             for reference in references:
                 answers.append(command(client, reference.removeprefix("task:")))
+            for reference, answer in zip(references, answers, strict=True):
+                _await_applied(client, reference.removeprefix("task:"), answer.status)
     finally:
         if answers:
             session.terminal.table(

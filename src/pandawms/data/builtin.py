@@ -15,6 +15,10 @@ class BuiltIn:
         """Does nothing: the catalogue is the truth for its own datasets."""
 
     def url(self, root_url: str, scope: str, name: str) -> str:
-        """Returns root/scope/aa/bb/name with two bytes of the md5 of scope:name, as Rucio's `hash` algorithm places files: folders stay small."""
+        """Returns root/scope/aa/bb/name with two bytes of the md5 of scope:name, as Rucio's `hash` algorithm places files: folders stay small.
+
+        As there, the dots of a user's or group's scope become folders (user.ada gives user/ada).
+        """
         digest = md5(f"{scope}:{name}".encode(), usedforsecurity=False).hexdigest()
-        return f"{root_url.rstrip('/')}/{quote(scope)}/{digest[:2]}/{digest[2:4]}/{quote(name)}"
+        folder = scope.replace(".", "/") if scope.startswith(("user", "group")) else scope
+        return f"{root_url.rstrip('/')}/{quote(folder)}/{digest[:2]}/{digest[2:4]}/{quote(name)}"

@@ -39,7 +39,7 @@ class QueueSnapshot:
     """A queue at one moment. cores, memory_mb, disk_mb and max_wall_seconds are what one slot may take; `gpus` likewise.
 
     `community` None means that it serves all. `slots` is the number of slots when known, `endpoints` are the ids of the storage
-    endpoints that its nodes can read, `last_pilot_at` the last time that a pilot asked for work there.
+    endpoints that its nodes can read, `can_write` whether there is one that they can write, `last_pilot_at` the last time that a pilot asked for work there.
     """
 
     queue_id: int
@@ -56,6 +56,7 @@ class QueueSnapshot:
     running_jobs: int = 0
     waiting_jobs: int = 0
     endpoints: frozenset[int] = field(default_factory=frozenset)
+    can_write: bool = True
     last_pilot_at: datetime | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pandawms.data.blobs import Blobs
 from pandawms.plugins.broker_rule import BrokerRule
 from pandawms.plugins.data_manager import DataManager
 
@@ -30,8 +31,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The engine's options and plugins, made once in the composition root."""
+    """The engine's options, plugins and blob folder, made once in the composition root."""
 
     data_manager: DataManager
+    blobs: Blobs
     options: Options = field(default_factory=Options)
     broker_rules: tuple[BrokerRule, ...] = ()

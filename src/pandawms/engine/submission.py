@@ -40,7 +40,7 @@ async def submit(connection: Connection, services: Services, who: Who, document:
 
 async def plan(connection: Connection, services: Services, who: Who, document: TaskDocument) -> Plan:
     """Says what a submit would make, and stores nothing. Raises as submit does."""
-    found = await door.check(connection, who, document)
+    found = await door.check(connection, who, document, needs_sandbox=False)
     picture = await _picture(connection, who, found)
     queues = await queue_snapshots(connection)
     require_queue(picture, queues)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import structlog
 
+from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
 from pandawms.domain.stages import Stage
 from pandawms.engine import loop as driving
@@ -29,9 +30,9 @@ STEPS = {
 }  # fmt: skip
 
 
-def services(given: settings.Settings) -> Services:
-    """Returns what the stages are given: options and plugins."""
-    return Services(BuiltIn(), settings.engine_options(given), loading.broker_rules())
+def services(given: settings.Settings, data: Path) -> Services:
+    """Returns what the stages are given: options, plugins and the blob folder."""
+    return Services(BuiltIn(), Blobs(data / "blobs"), settings.engine_options(given), loading.broker_rules())
 
 
 def run(data: Path) -> None:
@@ -45,7 +46,7 @@ async def _run(given: settings.Settings, data: Path) -> None:
     stop = stop_event()
     options = settings.database_options(given, data)
     async with open_pool(options, "engine") as pool:
-        loop = driving.Loop.of(pool, services(given), STEPS)
+        loop = driving.Loop.of(pool, services(given, data), STEPS)
         listener = asyncio.create_task(driving.listen(options, loop, stop))
         log.info("engine.started")
         await loop.run(stop)

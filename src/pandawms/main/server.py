@@ -57,7 +57,7 @@ async def _run(given: settings.Settings, data: Path, config: uvicorn.Config) -> 
     options = settings.database_options(given, data)
     key = tokens.load_or_create_key(data / "keys" / "issuer.json")
     async with open_pool(options, "server") as pool:
-        core = make_core(pool, services(given), Blobs(data / "blobs"), key)
+        core = make_core(pool, services(given, data), Blobs(data / "blobs"), key)
         await hear(pool, core.services)
         config.app = create_app(core)
         server = _Server(config)

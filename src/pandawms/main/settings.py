@@ -9,9 +9,10 @@ import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.services import Options as EngineOptions
@@ -23,47 +24,46 @@ EMBEDDED = "embedded"
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`url` is `embedded` for the private PostgreSQL of `panda up`, or the libpq URL of any PostgreSQL from 15 up; connections are a process's own."""
+    """Where the system keeps everything."""
 
-    url: str = EMBEDDED
-    max_connections: int = 8
-    statement_timeout_seconds: int = 60
-    shared_buffers_mb: int = 256
+    url: Annotated[str, Meta(description="`embedded` for the private PostgreSQL of `panda up`, or the libpq URL of any PostgreSQL from 15 up.")] = EMBEDDED
+    max_connections: Annotated[int, Meta(ge=2, le=1000, description="Connections that one process holds at most.")] = 8
+    statement_timeout_seconds: Annotated[int, Meta(ge=1, description="A statement that takes longer is cut off.")] = 60
+    shared_buffers_mb: Annotated[int, Meta(ge=16, description="Memory of the embedded PostgreSQL for its buffers.")] = 256
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the API listens; port 0 takes a free one. `tls_certificate` and `tls_key` are needed to listen beyond loopback."""
+    """Where the API listens. Beyond loopback it speaks TLS only."""
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    tls_certificate: str = ""
-    tls_key: str = ""
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes the one of last time, or a free one.")] = 0
+    tls_certificate: Annotated[str, Meta(description="Path of the certificate chain, needed beyond loopback.")] = ""
+    tls_key: Annotated[str, Meta(description="Path of its key.")] = ""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the engine behaves; seconds. See `engine.services.Options`."""
+    """How the engine and the leases behave."""
 
-    lease_seconds: float = 120
-    heartbeat_seconds: float = 30
-    poll_seconds: float = 1
-    hearing_gap_seconds: float = 15
-    allocation_seconds: float = 60
-    look_again_seconds: float = 10
+    lease_seconds: Annotated[float, Meta(ge=1, description="How long a job is a pilot's without a heartbeat.")] = 120
+    heartbeat_seconds: Annotated[float, Meta(gt=0, description="How often a pilot is asked to say that its jobs live; at most half a lease.")] = 30
+    poll_seconds: Annotated[float, Meta(gt=0, description="How long a stage sleeps when nothing wakes it.")] = 1
+    hearing_gap_seconds: Annotated[float, Meta(gt=0, description="After so long without a server, leases get a full period before any ends.")] = 15
+    allocation_seconds: Annotated[float, Meta(gt=0, description="How long the broker's word is good.")] = 60
+    look_again_seconds: Annotated[float, Meta(gt=0, description="After how long a task that no queue takes is brokered again.")] = 10
 
 
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The local site that `panda up` makes: its queue, its slots (0: as many as cores) and what each slot offers (0: an equal part of the machine).
+    """The local site that `panda up` makes, with one queue of pilots that are processes of this machine."""
 
-    A pilot leaves after `idle_seconds` without work. `wrapper` are words put before its command line, to run it in a container or namespace.
-    """
-
-    queue: str = "local"
-    slots: int = 0
-    memory_mb: int = 0
-    disk_mb: int = 100_000
-    max_wall_seconds: int = 604_800
-    idle_seconds: float = 20
-    wrapper: tuple[str, ...] = ()
+    queue: Annotated[str, Meta(description="Its name.")] = "local"
+    slots: Annotated[int, Meta(ge=0, description="How many jobs run at once; 0 takes as many as there are cores.")] = 0
+    memory_mb: Annotated[int, Meta(ge=0, description="Memory of one slot; 0 takes an equal part of the machine's.")] = 0
+    disk_mb: Annotated[int, Meta(ge=1, description="Disk of one slot.")] = 100_000
+    max_wall_seconds: Annotated[int, Meta(ge=1, description="Longest job.")] = 604_800
+    idle_seconds: Annotated[float, Meta(ge=0, description="After how long without work a pilot leaves.")] = 20
+    wrapper: Annotated[
+        tuple[str, ...], Meta(description="Words put before the pilot's command line, to run it in a container or namespace; they end by running it (exec).")
+    ] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
     local: LocalSettings = LocalSettings()
-    log_format: str = "json"
+    log_format: Annotated[Literal["json", "text", "auto"], Meta(description="How the programs log: JSON lines, text, or text on a terminal.")] = "json"
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
@@ -88,7 +88,14 @@ def data_folder(given: Path | None, environment: Mapping[str, str] = os.environ)
 
 def load(data: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings of a data folder and the environment. Raises Invalid that names the key, the value and what is allowed."""
-    return decode(Settings, _overlay(_file(data / FILE), environment))
+    settings = decode(Settings, _overlay(_file(data / FILE), environment))
+    engine = settings.engine
+    if engine.heartbeat_seconds > engine.lease_seconds / 2:
+        raise Invalid(
+            "heartbeats must come at least twice a lease", code="settings.value", field="engine.heartbeat_seconds", value=engine.heartbeat_seconds,
+            allowed=f"at most {engine.lease_seconds / 2:g}", hint="raise engine.lease_seconds or lower engine.heartbeat_seconds",
+        )  # fmt: skip
+    return settings
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -69,10 +69,11 @@ class Tree:
         for child in self.children[:1]:
             child.start()
         self._note()
-        self._wait_for_api()
+        self._wait_for_api(("ok", "degraded"))
         for child in self.children[1:]:
             child.start()
         self._note()
+        self._wait_for_api(("ok",))
 
     def look(self) -> None:
         """Starts again what has died."""
@@ -119,17 +120,17 @@ class Tree:
         known = {child.name: child.identity for child in self.children}
         self.book.write({name: process for name, process in known.items() if process is not None})
 
-    def _wait_for_api(self) -> None:
+    def _wait_for_api(self, statuses: tuple[str, ...]) -> None:
         with Client(self.url, (self.data / "tokens" / "user").read_text().strip()) as client:
 
             def answers() -> bool:
-                self.children[0].look()
+                sum(child.look() for child in self.children if child.process is not None)
                 with suppress(PandaError):
-                    return client.system.health().status != "down"
+                    return client.system.health().status in statuses
                 return False
 
             if not wait_until(answers, START_SECONDS, 0.1):
-                raise Unavailable(f"the server did not start within {START_SECONDS:.0f} s", code="up.server", hint=f"look at {self.children[0].log_path}")
+                raise Unavailable(f"the system did not start within {START_SECONDS:.0f} s", code="up.server", hint=f"look into {self.data / 'logs'}")
 
 
 def database_options(data: Path, given: Settings) -> embedded.Options:

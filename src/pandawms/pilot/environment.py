@@ -101,8 +101,8 @@ def base_interpreter() -> str:
 
 
 def find_uv(given: str | None) -> str | None:
-    """The path of uv: the one that was given, else the one on PATH, else None."""
-    return given or shutil.which("uv")
+    """The path of uv: the one that was given if this node has it, else the one on PATH, else None."""
+    return shutil.which(given or "uv") or shutil.which("uv")
 
 
 def _version_of(interpreter: str) -> str | None:

@@ -172,6 +172,16 @@ async def sandbox_in_use(connection: Connection, sha256: str, queue_id: int) -> 
     return bool(await sql.sandbox_in_use(connection, sha256=sha256, queue_id=queue_id))
 
 
+async def lock_sandbox(connection: Connection, sha256: bytes) -> None:
+    """Makes the caller the only one who stores or deletes this content until its transaction ends."""
+    await sql.lock_sandbox(connection, sha256=sha256)
+
+
+async def is_owned(connection: Connection, sha256: bytes) -> bool:
+    """Whether anybody has this sandbox."""
+    return bool(await sql.is_owned(connection, sha256=sha256))
+
+
 async def expired_sandboxes(connection: Connection) -> list[bytes]:
     """Forgets sandboxes that expired and that no active task needs; returns the contents that nobody owns any more."""
     return [row["sha256"] async for row in sql.expired_sandboxes(connection)]

@@ -341,9 +341,16 @@ async def end(connection: Connection, endings: Sequence[Ending], who: str) -> No
         await sql.settle_outputs(connection, job_ids=[e.job.job_id for e in ordered if e.status != JobStatus.FINISHED], status="failed")
     if finished:
         await sql.settle_outputs(connection, job_ids=finished, status="finished")
+        await _adopt_outputs(connection, [e.job.job_id for e in ordered if e.event == JobEvent.MERGED])
         await release(connection, finished)
     await settle_inputs(connection, [_change_of_inputs(e) for e in ordered])
     await tasks.touch(connection, {e.job.task_id for e in ordered})
+
+
+async def _adopt_outputs(connection: Connection, job_ids: Sequence[int]) -> None:
+    """Moves files that were kept aside while their jobs waited for a merge to the datasets that take them."""
+    if job_ids:
+        await sql.adopt_outputs(connection, job_ids=list(job_ids))
 
 
 def _change_of_inputs(ending: Ending) -> tuple[int, str, str, bool, bool]:

@@ -8,7 +8,9 @@ import pytest
 
 from pandawms.domain.machines import MACHINES
 from pandawms.domain.stages import Stage
-from pandawms.main import docs
+from pandawms.main.docs import pages as docs
+from pandawms.main.docs.__main__ import main
+from pandawms.main.docs.states import duration, states_page
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -32,23 +34,23 @@ def test_the_reference_pages_are_up_to_date() -> None:
 
 
 def test_a_stale_or_missing_page_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert docs.main(["--check", "--folder", str(tmp_path)]) == 1
+    assert main(["--check", "--folder", str(tmp_path)]) == 1
     assert "states.md is stale" in capsys.readouterr().err
-    assert docs.main(["--write", "--folder", str(tmp_path)]) == 0
-    assert docs.main(["--check", "--folder", str(tmp_path)]) == 0
+    assert main(["--write", "--folder", str(tmp_path)]) == 0
+    assert main(["--check", "--folder", str(tmp_path)]) == 0
     (tmp_path / "error-codes.md").write_text("old")
     assert docs.stale(tmp_path) == ["error-codes.md"]
 
 
 def test_every_status_and_event_is_on_the_page() -> None:
-    page = docs.states_page()
+    page = states_page()
     found = [word for machine in MACHINES for enum in (machine.statuses, machine.events) for word in enum]
     assert [word for word in found if f"`{word}`" not in page] == []
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(86_400, "1 d"), (43_200, "12 h"), (1800, "30 min"), (61, "61 s")])
 def test_a_duration_is_written_in_its_largest_unit(seconds: int, text: str) -> None:
-    assert docs.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_the_glossary_knows_our_words_and_pandas() -> None:

@@ -1,5 +1,7 @@
 """The API about itself: its description for programs, and a page for people that loads nothing from elsewhere."""
 
+from typing import Any
+
 import msgspec
 from litestar import Response, get
 
@@ -11,7 +13,7 @@ PUBLIC = {"policy": Action.PUBLIC}
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-@get("/openapi.json", opt={**PUBLIC, "answer": str, "media_type": "application/json"}, sync_to_thread=False)
+@get("/openapi.json", opt={**PUBLIC, "answer": dict[str, Any]}, sync_to_thread=False)
 def description(request: Call) -> Response[bytes]:
     """The description of this API in OpenAPI 3.1."""
     return Response(msgspec.json.encode(request.app.state.openapi), media_type="application/json")

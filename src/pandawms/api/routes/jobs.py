@@ -32,6 +32,8 @@ from pandawms.wire.why import Why
 
 LOOK = {"policy": Action.LOOK}
 GZIP = "application/gzip"
+OTHER_ANSWERS = {"text/plain": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}
+"""What the log route answers when it is asked for one file, or for the names."""
 ListNames = Annotated[bool, QueryParameter(name="list", description="Only the names of the files.")]
 
 
@@ -86,7 +88,7 @@ async def why(request: Call, job_id: FromPath[int]) -> Why:
         return await explaining.job(connection, await finding.job(connection, request.who, job_id))
 
 
-@get("/jobs/{job_id:int}/log", opt={**LOOK, "answer": bytes, "media_type": GZIP})
+@get("/jobs/{job_id:int}/log", opt={**LOOK, "answer": bytes, "media_type": GZIP, "other_answers": OTHER_ANSWERS})
 async def log(request: Call, job_id: FromPath[int], member: TextFilter = None, tail: Count = None,
               list_: ListNames = False) -> Stream | Response[Any]:  # fmt: skip
     """The log folder of a job as tar.gz; with `member` one file of it as text (with `tail` its last lines), with `list=1` the names in it."""

@@ -71,7 +71,8 @@ async def _wait_for_jobs(request: Call, asked: Claim) -> tuple[JobSpec, ...]:
         left = deadline - time.monotonic()
         if given or left <= 0 or request.core.stopping.is_set():
             return given
-        if await until_gone(request, _first(bell, request.core.stopping, left)) is None:
+        pause = min(left, request.core.options.claim_poll_seconds)
+        if await until_gone(request, _first(bell, request.core.stopping, pause)) is None:
             return ()
 
 

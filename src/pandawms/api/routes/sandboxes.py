@@ -10,7 +10,7 @@ from litestar.response import Stream
 from pandawms.api.call import Call
 from pandawms.api.policies import Action
 from pandawms.data import blobs
-from pandawms.domain.errors import Invalid, NotFound
+from pandawms.domain.errors import Invalid, NotFound, Unavailable
 from pandawms.domain.identity import Scope
 from pandawms.store import catalogue, lists, places
 from pandawms.wire.names import Sha256
@@ -66,6 +66,9 @@ async def store(request: Call, sha256: FromPath[str]) -> Response[SandboxAnswer]
     written = await blobs.write(path, request.parts(), request.core.options.max_sandbox_bytes, digest)
     expires_at = datetime.now(UTC) + timedelta(days=request.core.services.options.sandbox_days)
     async with request.core.pool.acquire() as connection, connection.transaction():
+        await catalogue.lock_sandbox(connection, digest)
+        if not path.exists():
+            raise Unavailable("an older copy of this sandbox was just deleted", code="sandbox.deleted", hint="send it again")
         is_new = await catalogue.sandbox_size(connection, digest, request.who.user_id) is None
         await catalogue.add_sandbox(connection, digest, request.who.user_id, written.size_bytes, expires_at)
         until = await lists.sandbox_until(connection, digest, request.who.user_id)

@@ -10,11 +10,15 @@ from pandawms.wire.task import ResourceSpec, TaskDocument
 
 async def queue_snapshots(connection: Connection) -> tuple[QueueSnapshot, ...]:
     """Returns a picture of every queue, by name."""
+    ties = await places.queue_endpoints(connection)
+    writable = {endpoint.endpoint_id for endpoint in await places.endpoints(connection) if endpoint.can_write}
     readable: dict[int, set[int]] = {}
-    for tie in await places.queue_endpoints(connection):
+    for tie in ties:
         if tie.read_order is not None:
             readable.setdefault(tie.queue_id, set()).add(tie.endpoint_id)
-    return tuple(_queue(row, frozenset(readable.get(row.queue_id, ()))) for row in await places.queues(connection))
+    writers = {tie.queue_id for tie in ties if tie.write_order is not None and tie.endpoint_id in writable}
+    rows = await places.queues(connection)
+    return tuple(_queue(row, frozenset(readable.get(row.queue_id, ())), row.queue_id in writers) for row in rows)
 
 
 async def input_endpoints(connection: Connection, task_id: int) -> frozenset[int]:
@@ -49,9 +53,9 @@ def wanted_snapshot(document: TaskDocument, *, task_id: int, status: TaskStatus,
     )  # fmt: skip
 
 
-def _queue(row: places.QueueRow, endpoints: frozenset[int]) -> QueueSnapshot:
+def _queue(row: places.QueueRow, endpoints: frozenset[int], can_write: bool) -> QueueSnapshot:
     return QueueSnapshot(
         queue_id=row.queue_id, name=row.name, status=QueueStatus(row.status), cores=row.cores, memory_mb=row.memory_mb, disk_mb=row.disk_mb,
         max_wall_seconds=row.max_wall_seconds, architecture=row.architecture, gpus=row.gpus, community=row.community, slots=row.slots,
-        running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, last_pilot_at=row.last_pilot_at,
+        running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, can_write=can_write, last_pilot_at=row.last_pilot_at,
     )  # fmt: skip

@@ -43,13 +43,16 @@ async def _apply(connection: Connection, services: Services, command: Pending) -
 
 
 async def _kill(connection: Connection, task: tasks.Task, command: Pending) -> None:
-    """Allocations and groups go first, as generate takes them first: then it makes no more jobs, and neither waits for the other in a circle."""
+    """Allocations and groups go first, as generate takes them first: then it makes no more jobs, and neither waits for the other in a circle.
+
+    For the same reason all jobs are locked before any of them is ended: a report holds its jobs when it comes to the task's counters.
+    """
     reason = command.arguments.get("reason") or "its task was killed"
     await brokerage.drop(connection, task.task_id)
     await merges.fail_open_groups(connection, task.task_id)
-    await _cancel(connection, await jobs.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE, 1_000_000), reason, command)
-    leased = await jobs.lock_of_task(connection, task.task_id, LEASED, 1_000_000)
-    await jobs.order_kill(connection, [job.job_id for job in leased], reason, command.asked_by)
+    held = await jobs.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE | LEASED, 1_000_000)
+    await _cancel(connection, [job for job in held if job.status in planning.CANCELLED_AT_ONCE], reason, command)
+    await jobs.order_kill(connection, [job.job_id for job in held if job.status in LEASED], reason, command.asked_by)
     await tasks.move(connection, task.task_id, TaskEvent.KILL, command.asker, {"text": reason})
     await tasks.touch(connection, [task.task_id])
 

@@ -53,15 +53,19 @@ def output_did(owner: str, task_name: str, stream: str) -> str:
     return f"user.{owner}:{task_name}.{stream}"
 
 
-async def check(connection: Connection, who: Who, document: TaskDocument) -> Checked:
-    """Checks everything about a document but the queues. Raises Invalid, NotFound or Conflict that names the field; changes nothing."""
+async def check(connection: Connection, who: Who, document: TaskDocument, *, needs_sandbox: bool = True) -> Checked:
+    """Checks everything about a document but the queues. Raises Invalid, NotFound or Conflict that names the field; changes nothing.
+
+    A dry run needs no sandbox: its program stays where it is.
+    """
     checked(document, packed=True)
     community = document.community or who.community
     community_id = await _community(connection, who, community)
     share_id = await places.default_share(connection, community_id)
     if share_id is None:
         raise Invalid(f"community {community} has no share", code="community.no_share", field="community", value=community, hint="ask an operator")
-    await _check_sandbox(connection, who, document)
+    if needs_sandbox:
+        await _check_sandbox(connection, who, document)
     sources = tuple([await _source(connection, who, stream, spec) for stream, spec in document.inputs.items()])
     _check_count(document, sources[0])
     await _check_free(connection, who, document)

@@ -51,6 +51,9 @@ def engine_down() -> Cause:
 def _ended(facts: TaskFacts) -> Iterator[Cause]:
     if facts.status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
         yield Cause(code=f"task.{facts.status}", text=facts.reason or f"it is {facts.status}", since=facts.since)
+    if facts.status == TaskStatus.FAILED and not facts.n_listed:
+        producer = f": task {facts.parent.name} ({facts.parent.task_id}), which makes it, is {facts.parent.status}" if facts.parent else ""
+        yield Cause(code="input.none", text=f"there was no input{producer}", value=facts.parent.status if facts.parent else None)
     if facts.n_failed:
         yield Cause(code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed)
     yield from (failure_cause(failure) for failure in facts.failures)
@@ -150,7 +153,9 @@ def _advice_on_failures(facts: TaskFacts) -> Iterator[str]:
         yield Outcome(failure.error_domain, failure.error_code).advice
     if facts.failures:
         yield f"Read what the job wrote: `panda logs {facts.failures[0].last_job_id}`."
-    if facts.status in (TaskStatus.FINISHED, TaskStatus.FAILED):
+    if facts.status == TaskStatus.FAILED and not facts.n_listed and facts.parent:
+        yield f"Look there first: `panda why {facts.parent.name}`; a retry of it retries this one too."
+    elif facts.status in (TaskStatus.FINISHED, TaskStatus.FAILED):
         yield f"When the cause is gone: `panda retry {facts.name}`."
 
 

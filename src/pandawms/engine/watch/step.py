@@ -3,7 +3,7 @@
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
 from pandawms.engine.watch.plan import lost, orphaned
-from pandawms.store import brokerage, hearing, idempotency, jobs, partitions
+from pandawms.store import brokerage, catalogue, hearing, idempotency, jobs, partitions
 from pandawms.store.database import Connection, Pool
 
 WHO = str(Stage.WATCH)
@@ -19,7 +19,16 @@ async def step(pool: Pool, services: Services) -> int:
         await partitions.make_ahead(connection)
         await brokerage.drop_expired(connection)
         await idempotency.drop_old(connection, days=7)
+        await _drop_sandboxes(connection, services)
     return ended
+
+
+async def _drop_sandboxes(connection: Connection, services: Services) -> None:
+    """Deletes the contents of sandboxes that expired and that nobody owns or needs; an upload of the same content waits for the commit."""
+    for digest in await catalogue.expired_sandboxes(connection):
+        await catalogue.lock_sandbox(connection, digest)
+        if not await catalogue.is_owned(connection, digest):
+            services.blobs.sandbox(digest).unlink(missing_ok=True)
 
 
 async def _end_lost(connection: Connection, services: Services) -> int:

@@ -181,6 +181,7 @@ CREATE TABLE sandbox (
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (sha256, owner_id)
 );
+CREATE INDEX sandbox_expiry ON sandbox (expires_at);
 
 -- Tasks ----------------------------------------------------------------------------------------------------------
 

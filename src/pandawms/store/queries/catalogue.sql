@@ -91,3 +91,9 @@ SELECT DISTINCT g.sha256 FROM gone g WHERE NOT EXISTS (SELECT 1 FROM sandbox s W
 -- Datasets that active tasks read and that may still grow.
 SELECT DISTINCT d.scope || ':' || d.name AS did FROM task_dataset td JOIN dataset d USING (dataset_id) JOIN task t USING (task_id)
 WHERE td.role = 'input' AND NOT td.is_complete AND d.is_open AND d.producer_task_id IS NULL AND t.ended_at IS NULL;
+
+-- name: lock_sandbox(sha256)!
+SELECT pg_advisory_xact_lock(hashtextextended(encode(:sha256::bytea, 'hex'), 0));
+
+-- name: is_owned(sha256)$
+SELECT EXISTS (SELECT 1 FROM sandbox WHERE sha256 = :sha256);

@@ -9,6 +9,7 @@ from pandawms.engine.broker.rules.backlog import BACKLOG
 from pandawms.engine.broker.rules.community import COMMUNITY
 from pandawms.engine.broker.rules.input_data import INPUT_DATA
 from pandawms.engine.broker.rules.listed import LISTED
+from pandawms.engine.broker.rules.output_storage import OUTPUT_STORAGE
 from pandawms.engine.broker.rules.size import CORES, DISK, GPUS, MEMORY, WALL_TIME
 from pandawms.engine.broker.rules.status import STATUS
 from pandawms.plugins.broker_rule import BrokerRule
@@ -16,7 +17,7 @@ from pandawms.plugins.broker_rule import BrokerRule
 LASTING: tuple[BrokerRule, ...] = (LISTED, COMMUNITY, ARCHITECTURE, GPUS, CORES, MEMORY, DISK, WALL_TIME)
 """Rules whose verdict does not change by waiting: a task that no queue passes can never run."""
 
-PASSING: tuple[BrokerRule, ...] = (STATUS, INPUT_DATA, BACKLOG)
+PASSING: tuple[BrokerRule, ...] = (STATUS, INPUT_DATA, OUTPUT_STORAGE, BACKLOG)
 """Rules whose verdict may change by itself."""
 
 RULES: tuple[BrokerRule, ...] = LASTING + PASSING

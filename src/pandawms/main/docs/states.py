@@ -1,33 +1,24 @@
-"""Writes the reference pages that follow from tables: states and error codes.
-
-`python -m pandawms.main.docs --write` writes them below docs/reference of the current folder; `--check` changes nothing and exits
-with 1 when a page is stale.
-"""
+"""The page docs/reference/states.md: every machine, what a queue status allows, the commands for a task."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from pandawms.domain.codes import Code, Domain
 from pandawms.domain.command import EVENTS, QUALIFIERS, WHO_MAY, Verb, accepted_in
 from pandawms.domain.machine import DAY, HOUR, MINUTE, Dwell, Machine, Word
 from pandawms.domain.machines import MACHINES
 from pandawms.domain.queue import PERMITS
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
+from pandawms.main.docs.markdown import generated, page, table
 
 AnyMachine = Machine[Any, Any]
-
-NOTE = "<!-- Generated from src/pandawms/domain by `python -m pandawms.main.docs --write`. Do not edit. -->"
 
 CROWD = 6
 """An event that is possible in more statuses than this is drawn from one box instead of from each."""
 
-STATES_HEAD = f"""{NOTE}
+STATES_HEAD = f"""{generated('src/pandawms/domain')}
 
 # States
 
@@ -35,21 +26,6 @@ Every entity has one table of transitions in `src/pandawms/domain/`; this page s
 only that stage causes it. In the database a transition is a compare-and-set on the statuses where the event is possible, and one row
 of the event log in the same transaction. A final status is left only by an event marked *reopens*.
 """
-
-CODES_HEAD = f"""{NOTE}
-
-# Error codes
-
-How a job ended is an outcome: a domain, a code, the program's exit code or signal, and a message. Numbers below 2000 are PanDA's. The
-same number may appear in two domains, so a code is always named with its domain. *Again* says whether another attempt may succeed.
-"""
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; bars inside cells are escaped."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def duration(seconds: int) -> str:
@@ -65,20 +41,7 @@ def states_page() -> str:
     parts = [STATES_HEAD, "## Stages\n\n" + table(("Stage", "Takes", "Leaves"), [(stage.value, stage.takes, stage.leaves) for stage in Stage])]
     parts += [_entity(machine) for machine in MACHINES]
     parts += [_permits(), _commands()]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
-
-
-def codes_page() -> str:
-    """The page docs/reference/error-codes.md."""
-    parts = [CODES_HEAD]
-    for domain in Domain:
-        rows = [_code_row(code) for code in sorted(Code, key=lambda code: code.number) if code.domain is domain]
-        parts.append(f"## {domain.value}\n\n{_sentence(domain.meaning)}\n\n" + table(("Code", "Name", "Meaning", "Owner", "Again", "What would help"), rows))
-    return "\n\n".join(part.strip() for part in parts) + "\n"
-
-
-def _code_row(code: Code) -> tuple[str, ...]:
-    return (str(code.number), f"`{code.name.lower()}`", code.meaning, code.owner.value, "yes" if code.retryable else "no", code.advice)
+    return page(parts)
 
 
 def _entity(machine: AnyMachine) -> str:
@@ -159,43 +122,3 @@ def _commands() -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
-
-
-PAGES: dict[str, Callable[[], str]] = {"states.md": states_page, "error-codes.md": codes_page}
-
-
-def stale(folder: Path) -> list[str]:
-    """The names of the pages in `folder` that differ from what the tables say now, or do not exist."""
-    return [name for name, page in PAGES.items() if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != page()]
-
-
-def write(folder: Path) -> None:
-    """Write all pages into `folder`, which is made when it does not exist."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, page in PAGES.items():
-        (folder / name).write_text(page(), encoding="utf-8")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the pages; the exit code is 1 when `--check` finds a stale page."""
-    parser = argparse.ArgumentParser(prog="python -m pandawms.main.docs", description=(__doc__ or "").splitlines()[0])
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true", help="write the pages")
-    mode.add_argument("--check", action="store_true", help="exit with 1 when a page is stale")
-    parser.add_argument("--folder", type=Path, default=Path("docs/reference"), help="where the pages are (default: docs/reference)")
-    options = parser.parse_args(arguments)
-    if options.write:
-        write(options.folder)
-        return 0
-    names = stale(options.folder)
-    for name in names:
-        sys.stderr.write(f"{options.folder / name} is stale: run python -m pandawms.main.docs --write\n")
-    return 1 if names else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The stream of changes, read from a real server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from tests.api.conftest import Api
+from tests.api.test_real_server import DEADLINE_SECONDS, listening
+from tests.api.test_tasks import submitted
+
+
+async def read(port: int, token: str, task_id: int | None = None, last: str | None = None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Yields (id, event) from the stream; a comment is ("", {})."""
+    headers = {"Authorization": f"Bearer {token}", **({"Last-Event-ID": last} if last else {})}
+    params = {"task_id": task_id} if task_id else None
+    async with (
+        httpx.AsyncClient(timeout=DEADLINE_SECONDS) as client,
+        client.stream("GET", f"http://127.0.0.1:{port}/api/v2/events", headers=headers, params=params) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        async for line in answer.aiter_lines():
+            word, _, value = line.partition(": ")
+            if line.startswith(":"):
+                yield "", {}
+            elif word == "id":
+                name = value
+            elif word == "data":
+                yield name, json.loads(value)
+
+
+async def take(stream: AsyncIterator[tuple[str, dict[str, Any]]], n: int) -> list[tuple[str, dict[str, Any]]]:
+    """The next n events."""
+    found = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for name, event in stream:
+            if name:
+                found.append((name, event))
+            if len(found) == n:
+                return found
+    raise AssertionError(f"the stream ended after {found}")
+
+
+async def begun(stream: AsyncIterator[tuple[str, dict[str, Any]]]) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """The same stream, after the comment with which it begins."""
+    assert await anext(stream) == ("", {})
+    return stream
+
+
+async def test_changes_come_in_order_and_go_on_behind_the_last_that_was_seen(api: Api) -> None:
+    async with listening(api) as port:
+        stream = await begun(read(port, api.tokens["bob"]))
+        task_id = await submitted(api)
+        await api.world.settle()
+        events = await take(stream, 12)
+        tasks = [event["to_status"] for _, event in events if event["entity"] == "task"]
+        assert tasks[:3] == ["registered", "defined", "ready"]
+        assert {event["task_id"] for _, event in events if event["entity"] == "task"} == {task_id}
+        again = await take(await begun(read(port, api.tokens["bob"], last=events[3][0])), 8)
+        assert again == events[4:]
+
+
+async def test_a_stream_shows_one_task_and_only_what_the_caller_may_see(api: Api) -> None:
+    async with listening(api) as port:
+        first = await submitted(api, name="first")
+        everything, own = await begun(read(port, api.tokens["eve"])), await begun(read(port, api.tokens["ada"], task_id=first))
+        await submitted(api, name="second")
+        await api.world.settle()
+        assert {event["task_id"] for _, event in await take(own, 8)} == {first}
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await anext(everything) == ("", {})
+    refused = await api.eve.get(f"/events?task_id={first}")
+    assert refused.status_code == 404
+
+
+async def test_a_wrong_position_is_refused(api: Api) -> None:
+    problem = (await api.ada.get("/events", headers={"Last-Event-ID": "yesterday"})).json()
+    assert (problem["status"], problem["field"], problem["value"]) == (422, "Last-Event-ID", "yesterday")

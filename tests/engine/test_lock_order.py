@@ -1,0 +1,174 @@
+"""Writers that meet on the same rows wait for each other in one direction only: no two of them ever stop each other for good.
+
+PostgreSQL finds a deadlock by itself and ends one of the two; here every pair of writers meets on the same tasks, with waits added between their
+statements, and the server's own count of deadlocks must stay zero.
+"""
+
+import asyncio
+import itertools
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import asyncpg
+import pytest
+
+from pandawms.engine.aggregate.step import step as aggregate
+from pandawms.engine.broker.step import step as broker
+from pandawms.engine.command.step import step as command
+from pandawms.engine.define.step import step as define
+from pandawms.engine.generate.step import step as generate
+from pandawms.engine.watch.hearing import hear
+from pandawms.engine.watch.step import step as watch
+from pandawms.store.database import Options, Pool, open_pool
+from pandawms.wire.pilot.claim import JobSpec
+from pandawms.wire.pilot.heartbeat import JobBeat
+from tests.conftest import Database
+from tests.engine import invariants
+from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, ask, expire, rows, value
+from tests.world import World, report_of
+
+ROUNDS = int(os.environ.get("PANDA_TEST_LOCK_ROUNDS", "2"))
+TABLES = ("job", "task_file", "task_dataset", "dataset", "task", "job_file", "merge_group", "job_archive")
+SLOW = """
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('application_name') IN ('panda-one', 'panda-two') THEN PERFORM pg_sleep(random() * 0.003); END IF;
+    RETURN NULL;
+END $$;
+"""
+
+
+@dataclass
+class Scene:
+    """Two tasks whose jobs are in every state, and jobs that pilots hold."""
+
+    world: World
+    tasks: list[int]
+    held: list[JobSpec]
+
+
+Writer = Callable[[World, Scene], Awaitable[object]]
+
+
+async def _report(world: World, scene: Scene) -> None:
+    outcomes = [report_of(job) if i % 3 else report_of(job, (FAILED, HOPELESS)[i % 2]) for i, job in enumerate(scene.held)]
+    random.shuffle(outcomes)
+    await world.reporter.report(outcomes)
+
+
+async def _watch(world: World, scene: Scene) -> None:
+    await expire(world, *(job.job_id for job in scene.held[::2]))
+    await watch(world.pool, world.services)
+
+
+async def _kill(world: World, scene: Scene) -> None:
+    await ask(world, "kill", task_id=random.choice(scene.tasks))
+    await command(world.pool, world.services)
+
+
+async def _kill_jobs(world: World, scene: Scene) -> None:
+    for row in await rows(world, "SELECT job_id FROM job WHERE task_id = ANY ($1) ORDER BY random() LIMIT 2", scene.tasks):
+        await ask(world, "kill", job_id=row["job_id"])
+    while await command(world.pool, world.services):
+        pass
+
+
+async def _beat(world: World, scene: Scene) -> None:
+    await world.reporter.heartbeat([JobBeat(job.job_id, job.claim_id, job.attempt, "running") for job in reversed(scene.held)])
+
+
+def _stage(*steps: Callable[..., Awaitable[int]]) -> Writer:
+    async def run(world: World, scene: Scene) -> None:
+        for step in steps:
+            await step(world.pool, world.services)
+
+    return run
+
+
+WRITERS: dict[str, Writer] = {
+    "report": _report,
+    "watch": _watch,
+    "kill": _kill,
+    "kill_jobs": _kill_jobs,
+    "aggregate": _stage(aggregate),
+    "generate": _stage(broker, generate),
+    "define": _stage(define),
+    "beat": _beat,
+}
+PAIRS = list(itertools.combinations_with_replacement(WRITERS, 2))
+
+
+async def _scene(world: World, number: int) -> Scene:
+    """A task that merges and one that reads its log while both run; some jobs ended, some held, some units open again."""
+    names = (f"m{number}", f"c{number}")
+    merging = await world.submit(name=names[0], inputs={"events": {"count": 24}}, outputs={"out": "o.txt", "log": "l.txt"}, merge=MERGE | {"files_per_job": 2})
+    await world.settle()
+    jobs = await world.claim(8)
+    await world.reporter.report([report_of(job) for job in jobs[:2]])
+    reader = await world.submit(**FILES | {"name": names[1], "inputs": {"in": {"task": names[0], "output": "log"}}})
+    await world.settle()
+    await world.reporter.report([report_of(job, FAILED) if i else report_of(job) for i, job in enumerate(jobs[2:4])])
+    return Scene(world, [merging, reader], [*jobs[4:], *await world.claim(4)])
+
+
+async def _deadlocks(database: Database) -> int:
+    """How many deadlocks the server has found in this database; all connections that could have met one are closed by now."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        return int(await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+    finally:
+        await connection.close()
+
+
+async def _slow_down(world: World) -> None:
+    await rows(world, SLOW)
+    for table in TABLES:
+        for when in ("UPDATE", "INSERT", "DELETE"):
+            await rows(world, f"CREATE TRIGGER dawdle_{when} AFTER {when} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION dawdle()")
+
+
+async def _meet(one: World, two: World, scene: Scene, pair: tuple[str, str]) -> None:
+    try:
+        await asyncio.gather(WRITERS[pair[0]](one, scene), WRITERS[pair[1]](two, scene))
+    except asyncpg.DeadlockDetectedError as error:
+        raise AssertionError(f"{pair[0]} and {pair[1]} stop each other") from error
+
+
+def _eager(url: str) -> Options:
+    return Options(f"{url}?options=-c%20deadlock_timeout%3D20ms", max_connections=3)
+
+
+@pytest.mark.parametrize("first", WRITERS)
+async def test_no_two_writers_ever_stop_each_other_for_good(world: World, database: Database, first: str) -> None:
+    await hear(world.pool, world.services)
+    await _slow_down(world)
+    pairs = [pair for pair in PAIRS if pair[0] == first]
+    async with open_pool(_eager(database.url), "one") as one, open_pool(_eager(database.url), "two") as two:
+        assert await _setting(one) == "20ms"
+        for number, pair in enumerate(pair for pair in pairs for _ in range(ROUNDS)):
+            scene = await _scene(world, number)
+            random.seed(number)
+            await _meet(replace(world, pool=one), replace(world, pool=two), scene, pair)
+            await _end(world, scene)
+    assert await _deadlocks(database) == 0, pairs
+    await world.settle()
+    await invariants.check(world)
+
+
+async def _setting(pool: Pool) -> str:
+    async with pool.acquire() as connection:
+        return str(await connection.fetchval("SHOW deadlock_timeout"))
+
+
+async def _end(world: World, scene: Scene) -> None:
+    """Kills what is left, so that later rounds do not meet it."""
+    for task_id in scene.tasks:
+        await ask(world, "kill", task_id=task_id)
+    await world.settle()
+    await expire(world)
+    await hear(world.pool, world.services)
+    await watch(world.pool, world.services)
+    await world.settle()
+    assert await value(world, "SELECT count(*) FROM job") == 0
