@@ -1,12 +1,9 @@
 """The whole system: no-op jobs through real pilot processes. The floor is as many `/bin/true` started by one Python process, two at a time."""
 
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
-from pandawms.store.embedded import EmbeddedServer, Options
-from tests.system.running import Running, until
+from tests.system.running import Running, started, until
 
 JOBS = 200
 SLOTS = 2
@@ -14,16 +11,9 @@ SLOTS = 2
 
 def noop_jobs_per_second() -> tuple[float, float]:
     """Jobs a second from the submit of 200 no-op jobs until the task is done, pilots already there."""
-    with tempfile.TemporaryDirectory(prefix="panda-bench-", ignore_cleanup_errors=True) as folder:
-        system = Running(Path(folder) / "data", Path(folder), slots=SLOTS)
-        system.data.mkdir()
-        try:
-            system.start()
-            _run(system, "warm", 4)
-            return JOBS / _run(system, "noop", JOBS), _floor()
-        finally:
-            system.stop()
-            EmbeddedServer(Options(folder=system.data / "postgres")).remove()
+    with started(slots=SLOTS) as system:
+        _run(system, "warm", 4)
+        return JOBS / _run(system, "noop", JOBS), _floor()
 
 
 def _run(system: Running, name: str, jobs: int) -> float:

@@ -23,3 +23,13 @@ async def until_blocked(pool: Pool, pid: int) -> None:
             return bool(await connection.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid))
 
     await until(blocked, f"backend {pid} waits for a lock")
+
+
+async def until_waits_for(pool: Pool, pid: int) -> None:
+    """Returns when some backend waits for a lock that this one holds."""
+
+    async def waits() -> bool:
+        async with pool.acquire() as connection:
+            return bool(await connection.fetchval("SELECT count(*) > 0 FROM pg_stat_activity a WHERE $1 = ANY (pg_blocking_pids(a.pid))", pid))
+
+    await until(waits, f"somebody waits for backend {pid}")

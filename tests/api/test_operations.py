@@ -1,7 +1,10 @@
 """Queues, sites, workers, tokens, sandboxes and the system itself, over HTTP."""
 
+from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 
+from pandawms.api.tokens import issue, load_or_create_key
 from tests.api.conftest import Api, client_of
 from tests.api.test_pilot import claim
 from tests.api.test_tasks import submitted
@@ -58,6 +61,20 @@ async def test_a_revoked_token_is_worthless_within_seconds(api: Api) -> None:
     assert (await api.ada.delete(f"/tokens/{made['token_id']}")).status_code == 204
     async with client_of(api.app, made["token"]) as script:
         assert (await script.get("/system/whoami")).status_code == 401
+
+
+async def test_a_token_that_another_key_signed_is_refused_even_if_its_hash_is_known(api: Api, tmp_path: Path) -> None:
+    async with api.core.pool.acquire() as connection:
+        forged = await issue(connection, load_or_create_key(tmp_path / "other.json"), api.world.who.user_id, "", ("operator",), None, None, timedelta(hours=1))
+    async with client_of(api.app, forged) as forger:
+        assert (await forger.get("/system/whoami")).json()["code"] == "unauthenticated"
+
+
+async def test_an_expired_token_is_refused(api: Api) -> None:
+    async with api.core.pool.acquire() as connection:
+        old = await issue(connection, api.core.key, api.world.who.user_id, "", ("user",), None, None, timedelta(seconds=-1))
+    async with client_of(api.app, old) as late:
+        assert (await late.get("/system/whoami")).json()["code"] == "unauthenticated"
 
 
 async def test_whoami_says_what_a_token_may_do(api: Api) -> None:

@@ -1,5 +1,6 @@
 """Work in the hands of a pilot is a lease: it is renewed, runs out by the database's clock, and is never taken twice."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 from pandawms.domain.codes import Code
@@ -124,6 +125,14 @@ async def test_the_heartbeat_of_a_lost_job_is_told_that_it_is_gone(world: World)
     (second,) = await world.claim()
     assert (await beat(world, job)).verdict == "gone"
     assert (await beat(world, second)).verdict == "ok"
+
+
+async def test_a_heartbeat_under_another_claim_is_told_that_the_job_is_gone_and_renews_nothing(world: World) -> None:
+    await one_job(world)
+    (job,) = await world.claim()
+    await expire(world)
+    assert (await beat(world, replace(job, claim_id=uuid4().hex))).verdict == "gone"
+    assert await value(world, "SELECT status || (lease_expires_at < now()) FROM job") == "senttrue"
 
 
 async def test_the_job_of_a_worker_that_ended_is_lost_at_once(world: World) -> None:

@@ -1,9 +1,12 @@
 """Outputs that are merged: their jobs wait, and end as their merge job does."""
 
+import asyncio
 from typing import Any
 
+from pandawms.engine.aggregate.step import step as aggregate
 from tests.engine import invariants
 from tests.engine.play import FAILED, HOPELESS, MERGE, ended, hot, lose, outputs, rows, run_with, value
+from tests.waiting import until_waits_for
 from tests.world import World
 
 
@@ -139,3 +142,19 @@ async def test_other_outputs_of_jobs_whose_merge_failed_are_never_seen(world: Wo
     assert await world.status(task_id) == "done"
     assert {name.split(".")[3] for name in await outputs(world, task_id, "log")} == {"2"}, "the second attempts only"
     await invariants.check(world)
+
+
+async def test_an_output_that_comes_while_the_others_are_grouped_is_merged_with_them(world: World) -> None:
+    task_id = await submit(world)
+    await world.settle()
+    *early, late = await world.claim(5)
+    for job in early:
+        await world.report(job)
+    async with world.pool.acquire() as blocker, blocker.transaction():
+        await blocker.fetch("SELECT 1 FROM job_file WHERE status = 'ready' FOR UPDATE")
+        grouping = asyncio.create_task(aggregate(world.pool, world.services))
+        await until_waits_for(world.pool, blocker.get_server_pid())
+        await world.report(late)
+    await grouping
+    (merge,) = await world.run_all()
+    assert (merge.kind, len(merge.inputs), await world.status(task_id)) == ("merge", 5, "done")

@@ -15,6 +15,7 @@ from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
 from tests.conftest import Database
 from tests.engine import invariants
 from tests.engine.play import FAILED, FILES, MERGE, answer, ask, ended, expire, hot, outputs, rows, unit_statuses, watch
+from tests.waiting import until
 from tests.world import STAGES, World, report_of
 
 
@@ -115,7 +116,7 @@ async def test_a_late_report_and_the_end_of_its_lease_end_the_job_once(world: Wo
     await expire(world)
     async with open_pool(Options(database.url, max_connections=4), "test") as pool:
         other = another(world, pool)
-        lost, *verdicts = await asyncio.gather(watch(other), *(world.report(job) for job in jobs))
+        lost, verdicts = await asyncio.gather(watch(other), asyncio.gather(*(world.report(job) for job in jobs)))
     accepted = [verdict for verdict in verdicts if verdict.verdict == "accepted"]
     assert len(accepted) + lost == 20
     assert await ended(world, task_id) == {k: n for k, n in {"finished": len(accepted), "failed": lost}.items() if n}
@@ -157,10 +158,11 @@ async def test_two_engines_and_two_servers_carry_tasks_of_all_kinds_to_their_end
                 await (mine.report(job, FAILED) if is_bad else mine.report(job))
             await asyncio.sleep(0)
 
+    async def all_ended() -> bool:
+        return not await rows(world, "SELECT 1 FROM task WHERE ended_at IS NULL LIMIT 1")
+
     async def wait() -> None:
-        async with asyncio.timeout(60):
-            while await rows(world, "SELECT 1 FROM task WHERE ended_at IS NULL LIMIT 1"):
-                await asyncio.sleep(0.01)
+        await until(all_ended, "all tasks end", seconds=60)
         done.set()
 
     async with open_pool(Options(database.url, max_connections=8), "test") as pool:

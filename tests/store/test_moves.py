@@ -69,7 +69,7 @@ async def test_only_a_ready_job_can_be_claimed_and_only_a_leased_one_can_be_held
                 "UPDATE job SET status = $1::text, waits_for = 1, claim_id = gen_random_uuid(), lease_expires_at = CASE WHEN $2 THEN now() END",
                 str(status), status in LEASED,
             )  # fmt: skip
-            job_id, claim_id = await connection.fetchrow("SELECT job_id, claim_id FROM job") or (0, None)
+            job_id, claim_id = await connection.fetchval("SELECT (job_id, claim_id) FROM job")
             assert await world.claim() == ()
             async with connection.transaction():
                 assert bool(await jobs.lock_held(connection, {(job_id, claim_id)})) == (status in LEASED)

@@ -1,7 +1,7 @@
 """The words in the schema's CHECKs are the domain's, for every table that keeps a status."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pytest
 
@@ -16,7 +16,7 @@ from pandawms.domain.task import TASK, TaskStatus
 from pandawms.domain.worker import WORKER, WorkerStatus
 from tests.conftest import Database
 
-STATUSES: dict[tuple[str, str], Collection[str]] = {
+STATUSES: dict[tuple[str, str], Iterable[str]] = {
     ("task", "status"): TaskStatus,
     ("job", "status"): frozenset(JobStatus) - JOB.final,
     ("job_archive", "status"): JOB.final,

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from pandawms.client import Client
 from pandawms.main.processes import Book
+from pandawms.store.embedded import EmbeddedServer, Options
 from pandawms.wire.task import TaskDetail
 
 PANDA = (sys.executable, "-m", "pandawms.main.panda")
@@ -109,6 +111,21 @@ class Running:
         subprocess.run([*PANDA, "--data", str(self.data), "down"], capture_output=True, timeout=120)
         if self.up is not None:
             self.up.wait(30)
+
+
+@contextmanager
+def started(settings: str = "", slots: int = 2) -> Iterator[Running]:
+    """A fresh system with these settings (TOML) for the length of the block; nothing is left of it afterwards."""
+    with TemporaryDirectory(prefix="panda-system-", ignore_cleanup_errors=True) as folder:
+        system = Running(Path(folder) / "data", Path(folder), slots)
+        system.data.mkdir()
+        (system.data / "panda.toml").write_text(settings)
+        system.start()
+        try:
+            yield system
+        finally:
+            system.stop()
+            EmbeddedServer(Options(folder=system.data / "postgres")).remove()
 
 
 def counting_task(name: str, jobs: int = 8, seconds: float = 0.4) -> dict[str, Any]:

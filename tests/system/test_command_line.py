@@ -80,6 +80,16 @@ def test_a_killed_task_ends_aborted_with_all_its_payloads(running: Running) -> N
     assert running.wait("long").status == "aborted"
 
 
+def test_a_single_job_is_killed_by_its_id_and_the_others_go_on(running: Running) -> None:
+    command = "if [ %SERIAL = 1 ]; then sleep 60; fi # payload-of-one\necho x > %OUT"
+    running.submit("one", program={"command": command}, merge=None, inputs={"events": {"count": 3}}, split={"events_per_job": 1})
+    running.wait_running("one")
+    first = min(job["job_id"] for job in json.loads(running.panda("--json", "ls", "jobs", "one")))
+    running.panda("kill", f"job:{first}")
+    task = running.wait("one")
+    assert (task.status, task.inputs.finished, task.inputs.failed) == ("finished", 2, 1)
+
+
 def test_retry_gives_a_failed_task_another_round(running: Running) -> None:
     flag = running.folder / "flag"
     running.submit(

@@ -3,12 +3,10 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from pandawms.store.embedded import EmbeddedServer, Options
-from tests.system.running import Running
+from tests.system.running import Running, started
 
 CLONE = Path(__file__).resolve().parents[2]
 ZPEAK = CLONE / "examples" / "zpeak"
@@ -23,17 +21,9 @@ def wrapper() -> list[str]:
 @pytest.fixture
 def blind() -> Iterator[Running]:
     """A system whose pilots run in such a namespace."""
-    with TemporaryDirectory(prefix="panda-hidden-", ignore_cleanup_errors=True) as folder:
-        system = Running(Path(folder) / "data", Path(folder))
-        system.data.mkdir()
-        words = ", ".join(f"'{word}'" for word in wrapper())
-        (system.data / "panda.toml").write_text(f"[local]\nwrapper = [{words}]\n")
-        system.start()
-        try:
-            yield system
-        finally:
-            system.stop()
-            EmbeddedServer(Options(folder=system.data / "postgres")).remove()
+    words = ", ".join(f"'{word}'" for word in wrapper())
+    with started(f"[local]\nwrapper = [{words}]\n") as system:
+        yield system
 
 
 def test_the_demos_tasks_run_by_pilots_that_cannot_see_the_clone(blind: Running) -> None:

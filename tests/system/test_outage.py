@@ -2,13 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from pandawms.store.embedded import EmbeddedServer, Options
-from tests.system.running import Running, check_complete, payloads, until
+from tests.system.running import Running, check_complete, payloads, started, until
 
 LEASE_SECONDS = 2
 SETTINGS = f"""
@@ -23,16 +20,8 @@ poll_seconds = 0.3
 @pytest.fixture
 def brief() -> Iterator[Running]:
     """A system with very short leases."""
-    with TemporaryDirectory(prefix="panda-outage-", ignore_cleanup_errors=True) as folder:
-        system = Running(Path(folder) / "data", Path(folder))
-        system.data.mkdir()
-        (system.data / "panda.toml").write_text(SETTINGS)
-        system.start()
-        try:
-            yield system
-        finally:
-            system.stop()
-            EmbeddedServer(Options(folder=system.data / "postgres")).remove()
+    with started(SETTINGS) as system:
+        yield system
 
 
 def test_payloads_outlive_an_outage_of_ten_leases_and_report_after_it(brief: Running) -> None:

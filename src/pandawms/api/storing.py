@@ -72,8 +72,6 @@ async def store(core: Core, dataset: Dataset, name: str, source: AsyncIterator[b
     part = target.path.with_name(f".{target.path.name}.{uuid4().hex}.upload")
     try:
         written = await blobs.write(part, source, core.options.max_upload_bytes)
-        if expected is not None:
-            pass
         return await _keep(core, dataset, name, written, Place(endpoint, target.path), part)
     finally:
         part.unlink(missing_ok=True)

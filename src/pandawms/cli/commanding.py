@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def configure_command(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    parser.add_argument("references", nargs="+", metavar="TASK", help="task names or ids, - for standard input")
+    parser.add_argument("references", nargs="+", metavar="TASK", help="task names or ids, job:12 for a job where jobs can be named, - for standard input")
     parser.add_argument("--reason", default="", help="kept in the task's history")
 
 
@@ -42,7 +42,8 @@ def command_tasks(session: Session, arguments: argparse.Namespace, command: Call
             for reference in references:
                 answers.append(command(client, reference.removeprefix("task:")))
             for reference, answer in zip(references, answers, strict=True):
-                _await_applied(client, reference.removeprefix("task:"), answer.status)
+                if not reference.startswith("job:"):
+                    _await_applied(client, reference.removeprefix("task:"), answer.status)
     finally:
         if answers:
             session.terminal.table(

@@ -1,4 +1,4 @@
-"""End tasks and all their jobs."""
+"""End tasks and all their jobs, or (as job:12) single jobs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pandawms.cli.commanding import command_tasks, configure_command
+from pandawms.cli.references import parse_reference
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
+    from pandawms.client import Client
+    from pandawms.wire.task import CommandAnswer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +20,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    """Asks for it, for each task; the first refusal ends the command."""
-    return command_tasks(session, arguments, lambda client, task: client.tasks.kill(task, arguments.reason))
+    """Asks for it, for each task or job; the first refusal ends the command."""
+    return command_tasks(session, arguments, lambda client, name: _kill(client, name, arguments.reason))
+
+
+def _kill(client: Client, name: str, reason: str) -> CommandAnswer:
+    if name.startswith("job:"):
+        return client.jobs.kill(int(parse_reference(name).name), reason)
+    return client.tasks.kill(name, reason)

@@ -1,13 +1,14 @@
-"""Jobs: list, look, logs."""
+"""Jobs: list, look, logs, kill."""
 
 from __future__ import annotations
 
-from pandawms.client.calls import Call, get, segment
+from pandawms.client.calls import Call, get, segment, send
 from pandawms.client.resource import Resource, Runner, endpoint, paged
 from pandawms.client.script import Request
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobDetail, JobFile, JobSummary
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
+from pandawms.wire.task import CommandAnswer, TaskCommand
 from pandawms.wire.why import Why
 
 
@@ -44,6 +45,11 @@ def _why(job_id: int) -> Call[Why]:
     return get(Why, f"/jobs/{segment(job_id)}/why")
 
 
+def _kill(job_id: int, reason: str = "") -> Call[CommandAnswer]:
+    """Asks for the end of one job; its inputs are not tried again by themselves."""
+    return send("POST", CommandAnswer, f"/jobs/{job_id}/kill", TaskCommand(reason=reason))
+
+
 def _log(job_id: int) -> Call[bytes]:
     """The log folder of an ended job as tar.gz (at most 10 MiB)."""
     return Call(Request("GET", f"/jobs/{job_id}/log"), lambda reply: reply.body)
@@ -58,4 +64,5 @@ class Jobs(Resource[Runner]):
     files = paged(_files)
     events = paged(_events)
     why = endpoint(_why)
+    kill = endpoint(_kill)
     log = endpoint(_log)

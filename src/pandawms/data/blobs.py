@@ -3,12 +3,14 @@
 A blob appears whole or not at all: it is written beside its place and renamed. Nothing here is in the catalogue.
 """
 
+import asyncio
 import os
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from pandawms.domain.errors import Invalid, Limit
@@ -68,9 +70,14 @@ async def _write_part(part: Path, source: AsyncIterator[bytes], limit_bytes: int
             adler = zlib.adler32(chunk, adler)
             sha.update(chunk)
             file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+        await asyncio.to_thread(_flush, file)
     return Written(size, adler.to_bytes(4, "big"), sha.digest())
+
+
+def _flush(file: BinaryIO) -> None:
+    """Brings the bytes to the disk, which may take seconds: never in the event loop."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def read(path: Path) -> Iterator[bytes]:

@@ -1,5 +1,7 @@
 """Each rule of brokerage by itself: what it rejects, with which words, and what it prefers."""
 
+from typing import Any
+
 import pytest
 
 from pandawms.domain.queue import QueueStatus
@@ -25,8 +27,10 @@ SIZES = [
 
 @pytest.mark.parametrize(("rule", "need", "_offer", "limit", "reason"), SIZES, ids=lambda value: getattr(value, "name", None))
 def test_a_job_that_fits_exactly_is_taken_and_one_that_is_larger_by_one_is_not(rule: Size, need: str, _offer: str, limit: int, reason: str) -> None:
-    assert rule.judge(task(Requirement(**{need: limit})), queue()) == 1.0
-    assert rule.judge(task(Requirement(**{need: limit + 1})), queue()) == Rejection("q", rule.name, reason, limit, limit + 1)
+    fits: dict[str, Any] = {need: limit}
+    is_larger: dict[str, Any] = {need: limit + 1}
+    assert rule.judge(task(Requirement(**fits)), queue()) == 1.0
+    assert rule.judge(task(Requirement(**is_larger)), queue()) == Rejection("q", rule.name, reason, limit, limit + 1)
 
 
 @pytest.mark.parametrize(("wanted", "offered", "fits"), [("any", "x86_64", True), ("x86_64", "any", True), ("arm", "arm", True), ("arm", "x86_64", False)])

@@ -57,5 +57,6 @@ def _queue(row: places.QueueRow, endpoints: frozenset[int], can_write: bool) -> 
     return QueueSnapshot(
         queue_id=row.queue_id, name=row.name, status=QueueStatus(row.status), cores=row.cores, memory_mb=row.memory_mb, disk_mb=row.disk_mb,
         max_wall_seconds=row.max_wall_seconds, architecture=row.architecture, gpus=row.gpus, community=row.community, slots=row.slots,
-        running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, can_write=can_write, last_pilot_at=row.last_pilot_at,
+        running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, can_write=can_write,
+        last_pilot_at=row.last_pilot_at,
     )  # fmt: skip

@@ -85,7 +85,8 @@ WITH gone AS (
         WHERE t.ended_at IS NULL AND p.document #>> '{program,sandbox}' = encode(s.sha256, 'hex'))
     RETURNING sha256, owner_id
 )
-SELECT DISTINCT g.sha256 FROM gone g WHERE NOT EXISTS (SELECT 1 FROM sandbox s WHERE s.sha256 = g.sha256 AND s.owner_id NOT IN (SELECT owner_id FROM gone));
+SELECT DISTINCT g.sha256 FROM gone g WHERE NOT EXISTS (
+    SELECT 1 FROM sandbox s WHERE s.sha256 = g.sha256 AND NOT EXISTS (SELECT 1 FROM gone o WHERE o.sha256 = s.sha256 AND o.owner_id = s.owner_id));
 
 -- name: open_inputs()
 -- Datasets that active tasks read and that may still grow.
