@@ -25,7 +25,7 @@ test: $(READY) lint types ## check everything: style, types, imports, tests
 	@$(BIN)/pytest
 
 soak: $(READY) ## the same tests with larger numbers; hours
-	@PANDA_SOAK=1 $(BIN)/pytest --timeout 14400
+	@PANDA_TEST_WALKS=200 PANDA_TEST_WALK_STEPS=2000 PANDA_TEST_KILLS=50 $(BIN)/pytest --timeout 86400
 
 bench: $(READY) ## measure speed; prints ratios of one run
 	@$(BIN)/python -m bench

@@ -1,6 +1,7 @@
 """Fixtures for all tests that need PostgreSQL: one cluster a run, a database cloned from a migrated template for each test."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from pandawms.store.migrations import runner
 
 TEMPLATE = "panda_template"
 
+OTHER_POSTGRES = Path(os.environ["PANDA_TEST_POSTGRES"]) if "PANDA_TEST_POSTGRES" in os.environ else None
+"""The installation of another PostgreSQL to test with, as in /usr/lib/postgresql/15."""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -37,7 +41,8 @@ def _in(url: str, name: str) -> str:
 def cluster_url() -> Iterator[str]:
     """The URL of the maintenance database of a throw-away PostgreSQL; a migrated template database is in it."""
     with tempfile.TemporaryDirectory(prefix="panda-test-", ignore_cleanup_errors=True) as folder:
-        server = EmbeddedServer(ServerOptions(folder=Path(folder) / "postgres", durable=False, shared_buffers_mb=128))
+        options = ServerOptions(folder=Path(folder) / "postgres", durable=False, shared_buffers_mb=128, binaries_prefix=OTHER_POSTGRES)
+        server = EmbeddedServer(options)
         try:
             url = server.start().dsn
             asyncio.run(_make_template(url))

@@ -123,12 +123,12 @@ def problems(tasks: list[TaskDetail], summary: dict[str, Any]) -> list[str]:
 def print_tasks(tasks: list[TaskDetail]) -> None:
     """A row a task."""
     table = Table(box=box.SIMPLE_HEAD, title="Tasks", title_justify="left")
-    for title in ("task", "status", "jobs", "retries", "files or events", "coverage", "wall", "CPU"):
+    for title in ("task", "status", "jobs", "attempts", "done", "coverage", "wall", "CPU"):
         table.add_column(title, justify="left" if title in ("task", "status") else "right")
     for task in tasks:
         amount = f"{task.events_finished} events" if task.events_total else f"{task.inputs.finished} files"
         table.add_row(
-            f"{task.name} ({task.task_id})", task.status, str(task.attempts), str(task.retries), amount, f"{task.coverage:.0%}",
+            f"{task.name} ({task.task_id})", task.status, str(task.attempts - task.retries), str(task.attempts), amount, f"{task.coverage:.0%}",
             f"{task.wall_seconds:.0f} s", f"{task.cpu_seconds:.0f} s",
         )  # fmt: skip
     console.print(table)

@@ -42,7 +42,7 @@ END $$;
 
 @dataclass
 class Scene:
-    """Two tasks whose jobs are in every state, and jobs that pilots hold."""
+    """Three tasks whose jobs are in every state, and jobs that pilots hold."""
 
     world: World
     tasks: list[int]
@@ -101,16 +101,23 @@ PAIRS = list(itertools.combinations_with_replacement(WRITERS, 2))
 
 
 async def _scene(world: World, number: int) -> Scene:
-    """A task that merges and one that reads its log while both run; some jobs ended, some held, some units open again."""
-    names = (f"m{number}", f"c{number}")
-    merging = await world.submit(name=names[0], inputs={"events": {"count": 24}}, outputs={"out": "o.txt", "log": "l.txt"}, merge=MERGE | {"files_per_job": 2})
+    """A task that merges, one of higher priority, and one that reads that one's output; jobs ended, held and ready, units with an allocation."""
+    merging, plain, reader = (f"{kind}{number}" for kind in "mpc")
+    tasks = [
+        await world.submit(name=merging, inputs={"events": {"count": 16}}, outputs={"out": "o.txt", "log": "l.txt"}, merge=MERGE | {"files_per_job": 2}),
+        await world.submit(name=plain, inputs={"events": {"count": 16}}, priority=2000),
+        await world.submit(**FILES | {"name": reader, "inputs": {"in": {"task": plain, "output": "out"}}}),
+    ]
     await world.settle()
-    jobs = await world.claim(8)
-    await world.reporter.report([report_of(job) for job in jobs[:2]])
-    reader = await world.submit(**FILES | {"name": names[1], "inputs": {"in": {"task": names[0], "output": "log"}}})
+    jobs = await world.claim(13)
+    await world.reporter.report([report_of(job) for job in [*jobs[:2], *jobs[8:10]]])
     await world.settle()
-    await world.reporter.report([report_of(job, FAILED) if i else report_of(job) for i, job in enumerate(jobs[2:4])])
-    return Scene(world, [merging, reader], [*jobs[4:], *await world.claim(4)])
+    await world.reporter.report([report_of(job, FAILED) for job in [*jobs[2:4], *jobs[10:11]]])
+    await world.reporter.report([report_of(job) for job in [*jobs[4:5], *jobs[11:12]]])
+    await aggregate(world.pool, world.services)
+    await define(world.pool, world.services)
+    await broker(world.pool, world.services)
+    return Scene(world, tasks, [*jobs[5:8], jobs[12], *await world.claim(3)])
 
 
 async def _deadlocks(database: Database) -> int:

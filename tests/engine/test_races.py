@@ -10,6 +10,7 @@ import pytest
 from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.report.gather import Reporter
+from pandawms.store import identity, places
 from pandawms.store.database import Options, Pool, open_pool
 from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
 from tests.conftest import Database
@@ -22,6 +23,16 @@ from tests.world import STAGES, World, report_of
 def another(world: World, pool: Pool) -> World:
     """A second server and engine over the same database."""
     return replace(world, pool=pool)
+
+
+async def another_queue(world: World) -> None:
+    """A second queue beside the first, so that each task has two allocations."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        queue_id, _ = await places.put_queue(
+            connection, await identity.ensure_community(connection, "local"), await places.ensure_site(connection, "here"), "other",
+            cores=1, memory_mb=4000, disk_mb=10_000, max_wall_seconds=86_400, architecture="x86_64", slots=2,
+        )  # fmt: skip
+        await places.put_queue_storage(connection, queue_id, world.endpoint_id, 1, 1)
 
 
 async def settle_together(*worlds: World, seconds: float = 60) -> None:
@@ -126,6 +137,7 @@ async def test_a_late_report_and_the_end_of_its_lease_end_the_job_once(world: Wo
 
 
 async def test_two_engines_at_once_make_exactly_the_right_jobs_of_fifty_tasks(world: World, database: Database) -> None:
+    await another_queue(world)
     await asyncio.gather(*(world.submit(name=f"t{i}") for i in range(50)))
     async with open_pool(Options(database.url, max_connections=6), "test") as pool:
         await settle_together(world, another(world, pool))

@@ -9,10 +9,14 @@ import pytest
 
 from tests.system.running import Running, check_complete, commands, payloads, until
 
+ROUNDS = int(os.environ.get("PANDA_TEST_KILLS", "1"))
+"""How often each part is killed; `make soak` makes it more."""
 
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("part", ["server", "engine", "provision", "postgres"])
-def test_a_killed_part_comes_back_and_the_result_is_the_same(running: Running, part: str) -> None:
-    name = running.submit(f"kill-{part}")
+def test_a_killed_part_comes_back_and_the_result_is_the_same(running: Running, part: str, round_: int) -> None:
+    name = running.submit(f"kill-{part}-{round_}")
     running.wait_running(name)
     before = running.pid(part)
     running.kill(part)

@@ -125,7 +125,7 @@ class Bars:
         """Moves the task's bar."""
         finished, total = progress_of(task)
         if task.task_id not in self._bars:
-            self._bars[task.task_id] = self._progress.add_task(task.name, total=None, state="", eta="")
+            self._bars[task.task_id] = self._progress.add_task(task.name, total=None, unit=task.unit, state="", eta="")
         bar = self._bars[task.task_id]
         eta = eta_text(task)
         self._progress.update(
@@ -144,8 +144,8 @@ def state_text(task: TaskDetail) -> str:
     colour = style_of(task.status)
     parts = [f"[{colour}]{task.status}[/]" if colour else task.status]
     parts += [f"{task.jobs['running']} running"] if task.jobs.get("running") else []
-    parts += [f"{task.jobs['merging']} merging"] if task.jobs.get("merging") else []
-    parts += [f"{task.retries} retries"] if task.retries else []
+    parts += [f"{task.jobs['merging']} to merge"] if task.jobs.get("merging") else []
+    parts += [f"{task.retries} {'retry' if task.retries == 1 else 'retries'}"] if task.retries else []
     parts += [f"[red]{task.inputs.failed} failed[/]"] if task.inputs.failed else []
     return ", ".join(parts)
 
@@ -158,7 +158,7 @@ def _bars(terminal: Terminal) -> Iterator[Bars]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[unit]}, {task.fields[state]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[eta]}"),
     )

@@ -143,7 +143,8 @@ def end_left_over(book: Book) -> None:
     left = book.read()
     for name, process in left.items():
         log.warning("child.left_over", name=name, pid=process.pid)
-        os.kill(process.pid, signal.SIGKILL if name == "provision" else signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL if name == "provision" else signal.SIGTERM)
     for process in left.values():
         end(process, 6.0)
 

@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from pandawms.domain.errors import Unavailable
 from pandawms.plugins.provisioner import Launch, Sighting, WorkerState
 
 
@@ -26,9 +29,7 @@ class Local:
         """Starts the pilot in a session of its own, so that it outlives its provisioner; its output goes to a file of its worker."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
         with (self.log_folder / f"{launch.worker_id}.log").open("ab") as output:
-            process = subprocess.Popen(
-                (*self.wrapper, *launch.command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment(), start_new_session=True
-            )
+            process = _start((*self.wrapper, *launch.command), output)
         self._children[process.pid] = process
         return f"{process.pid}:{_start_tick(process.pid)}"
 
@@ -38,15 +39,11 @@ class Local:
 
     def stop(self, native_id: str) -> None:
         """Sends the pilot SIGTERM: it stops its payload, reports and ends."""
-        pid, tick = _parts(native_id)
-        if _start_tick(pid) == tick:
-            os.kill(pid, signal.SIGTERM)
+        _send(native_id, signal.SIGTERM)
 
     def kill(self, native_id: str) -> None:
         """Ends the pilot at once; its payload ends with it."""
-        pid, tick = _parts(native_id)
-        if _start_tick(pid) == tick:
-            os.kill(pid, signal.SIGKILL)
+        _send(native_id, signal.SIGKILL)
 
     def _see(self, native_id: str) -> Sighting:
         pid, tick = _parts(native_id)
@@ -54,9 +51,26 @@ class Local:
         if child is not None and child.poll() is not None:
             del self._children[pid]
             return Sighting(WorkerState.ENDED, "" if child.returncode == 0 else f"the pilot ended with {_exit(child.returncode)}")
-        if _start_tick(pid) == tick:
-            return Sighting(WorkerState.RUNNING)
-        return Sighting(WorkerState.ENDED)
+        return Sighting(WorkerState.RUNNING if _runs(pid, tick) else WorkerState.ENDED)
+
+
+def _start(command: Sequence[str], output: BinaryIO) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment(), start_new_session=True)
+    except OSError as error:
+        raise Unavailable(f"no pilot can be started: {error}", code="provision.launch", value=command[0], hint="look into the provisioner's log") from error
+
+
+def _send(native_id: str, number: signal.Signals) -> None:
+    pid, tick = _parts(native_id)
+    if _runs(pid, tick):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _runs(pid: int, tick: int) -> bool:
+    """Whether the process that started at this tick runs; a negative one was noted for a process that had ended already."""
+    return tick >= 0 and _start_tick(pid) == tick
 
 
 def _exit(code: int) -> str:

@@ -83,6 +83,11 @@ async def move(connection: Connection, task_id: int, event: TaskEvent, who: str,
     return None
 
 
+async def stays(connection: Connection, task_id: int, statuses: Collection[TaskStatus]) -> bool:
+    """Whether a task is in one of these statuses; it stays there until the transaction of the caller ends."""
+    return bool(await sql.stays(connection, task_id=task_id, statuses=[str(status) for status in statuses]))
+
+
 async def take(connection: Connection, statuses: Collection[TaskStatus], n: int) -> list[Task]:
     """Returns up to n due tasks of these statuses, for the caller alone until its transaction ends."""
     return [_task(row) async for row in sql.take(connection, statuses=[str(status) for status in statuses], n=n)]

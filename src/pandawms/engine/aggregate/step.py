@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pandawms.domain.codes import Code
-from pandawms.domain.job import QUEUED, SETTLING, JobEvent, JobStatus
-from pandawms.domain.outcome import SUCCESS, outcome
+from pandawms.domain.job import LEASED, QUEUED, SETTLING, JobEvent, JobStatus
+from pandawms.domain.outcome import SUCCESS, Outcome, outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine.aggregate import plan as planning
@@ -49,18 +49,19 @@ async def _follow(connection: Connection, task_id: int) -> None:
 
 
 async def _end_merged(connection: Connection, task_id: int) -> None:
-    """Source jobs end as their merge job did; a failed merge is tried again while it has attempts."""
+    """Source jobs end as their merge job did, those of all groups at once, as a kill locks them; a failed merge is tried again while it has attempts."""
+    ends: dict[int, tuple[JobEvent, Outcome]] = {}
     for group in await merges.ended_groups(connection, task_id):
         is_merged = group.status == JobStatus.FINISHED
         if not is_merged and group.outcome.retryable and group.attempt < group.max_attempts:
             await merges.set_group(connection, group.merge_group_id, "mergeable")
             continue
         await merges.set_group(connection, group.merge_group_id, "merged" if is_merged else "failed")
-        members = await merges.members(connection, group.merge_group_id)
-        held = await jobs.lock(connection, {member.job_id for member in members}, {JobStatus.MERGING})
         reason = SUCCESS if is_merged else outcome(Code.MERGE_FAILED, f"merge failed: {group.outcome.message}")
-        event = JobEvent.MERGED if is_merged else JobEvent.MERGE_FAILED
-        await jobs.end(connection, [Ending(job, event, reason) for job in held], WHO)
+        how = (JobEvent.MERGED if is_merged else JobEvent.MERGE_FAILED, reason)
+        ends |= {member.job_id: how for member in await merges.members(connection, group.merge_group_id)}
+    held = await jobs.lock(connection, ends.keys(), {JobStatus.MERGING}) if ends else []
+    await jobs.end(connection, [Ending(job, *ends[job.job_id]) for job in held], WHO)
 
 
 async def _group(connection: Connection, task_id: int) -> None:
@@ -87,9 +88,14 @@ async def _judge(connection: Connection, task: tasks.Task) -> None:
 
 
 async def _abort(connection: Connection, task: tasks.Task) -> None:
-    """Cancels what came to be while the kill was applied (new jobs, jobs that came to merging); ends the task when no pilot has a job of it."""
-    left = await jobs.lock_of_task(connection, task.task_id, QUEUED | SETTLING, 1_000_000)
-    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, outcome(Code.KILLED, "its task was killed")) for job in left], WHO)
+    """Cancels what came to be while the kill was applied (new jobs, jobs that came to merging) and has pilots told of what they took meanwhile.
+
+    Ends the task when no pilot has a job of it.
+    """
+    left = await jobs.lock_of_task(connection, task.task_id, QUEUED | SETTLING | LEASED, 1_000_000)
+    killed = outcome(Code.KILLED, "its task was killed")
+    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, killed) for job in left if job.status not in LEASED], WHO)
+    await jobs.order_kill(connection, [job.job_id for job in left if job.status in LEASED], killed.message, None)
     progress = await units.progress(connection, task.task_id)
     if progress.has_jobs:
         return

@@ -1,5 +1,6 @@
 """Decides which queues may take how much of a task, and why the others may not. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,13 +35,15 @@ class Plan:
 
 
 def judge(task: TaskSnapshot, queue: QueueSnapshot, rules: Sequence[BrokerRule]) -> Candidate | Rejection:
-    """Asks the rules in order about one queue; the first rejection ends the asking."""
+    """Asks the rules in order about one queue; the first rejection ends the asking. A factor that is not finite and above 0 rejects the queue."""
     weight = 1.0
     for rule in rules:
         verdict = rule.judge(task, queue)
         if isinstance(verdict, Rejection):
             return verdict
         weight *= verdict
+        if not (math.isfinite(weight) and weight > 0):
+            return Rejection(queue.name, rule.name, f"the rule gave the factor {verdict}, which is no weight", None, None)
     return Candidate(queue, weight)
 
 

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
+from pandawms.domain.errors import Conflict
 from pandawms.domain.snapshot import JobKind, Requirement
 from pandawms.domain.stages import Stage
-from pandawms.domain.task import TaskEvent
+from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine.generate import plan as planning
 from pandawms.engine.services import Services
 from pandawms.store import brokerage, jobs, merges, tasks, units
@@ -15,6 +17,9 @@ from pandawms.wire.checks import decode_document
 from pandawms.wire.task import TaskDocument
 
 WHO = str(Stage.GENERATE)
+
+OPEN = frozenset({TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.RUNNING})
+"""Statuses in which a task may get jobs."""
 
 
 async def step(pool: Pool, services: Services) -> int:
@@ -26,9 +31,10 @@ async def _from_allocations(pool: Pool, services: Services) -> int:
     """Each allocation in a transaction of its own, so that the locks of one task never wait for those of another."""
     made = 0
     for _ in range(services.options.tasks_per_step):
-        async with pool.acquire() as connection, connection.transaction():
-            taken = await brokerage.take(connection, 1)
-            made += sum([await _consume(connection, allocation, services) for allocation in taken])
+        with suppress(Conflict):
+            async with pool.acquire() as connection, connection.transaction():
+                taken = await brokerage.take(connection, 1)
+                made += sum([await _consume(connection, allocation, services) for allocation in taken])
         if not taken:
             break
     return made
@@ -49,16 +55,18 @@ async def _consume(connection: Connection, taken: brokerage.Taken, services: Ser
     streams = document.outputs
     await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs, streams)
     await tasks.move(connection, task.task_id, TaskEvent.START, WHO)
+    await _keep_open(connection, task.task_id)
     return len(new)
 
 
 async def _from_groups(pool: Pool, services: Services) -> int:
     made = 0
     for _ in range(services.options.tasks_per_step):
-        async with pool.acquire() as connection, connection.transaction():
-            found = await merges.take_mergeable(connection, 1)
-            for group in found:
-                await _merge(connection, group)
+        with suppress(Conflict):
+            async with pool.acquire() as connection, connection.transaction():
+                found = await merges.take_mergeable(connection, 1)
+                for group in found:
+                    await _merge(connection, group)
         if not found:
             break
         made += 1
@@ -74,6 +82,13 @@ async def _merge(connection: Connection, group: merges.Group) -> None:
     job, inputs = planning.merge_job(task.task_id, group, await merges.members(connection, group.merge_group_id), job_id)
     await _create(connection, task, document, group.queue_id, JobKind.MERGE, [job], inputs, document.merge.outputs)
     await merges.start_group(connection, group.merge_group_id, job_id)
+    await _keep_open(connection, task.task_id)
+
+
+async def _keep_open(connection: Connection, task_id: int) -> None:
+    """Raises Conflict, so that nothing is made, when the task was killed meanwhile; else the kill waits for the new jobs and finds them."""
+    if not await tasks.stays(connection, task_id, OPEN):
+        raise Conflict(f"task {task_id} takes no jobs any more", code="task.shut")
 
 
 async def _create(connection: Connection, task: tasks.Task, document: TaskDocument, queue_id: int, kind: JobKind, new: Sequence[NewJob],

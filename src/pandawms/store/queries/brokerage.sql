@@ -1,10 +1,11 @@
 -- name: without_allocation(n)
--- Active tasks with ready units and no allocation: the broker's work, each for the caller alone until its transaction ends.
+-- Active tasks with ready units and no allocation: the broker's work, each for the caller alone until its transaction ends. One that expired counts until
+-- watch drops it: whoever consumes it still holds its row.
 SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t
 JOIN task_template p USING (task_id, version) JOIN community c USING (community_id) JOIN user_account u ON u.user_id = t.owner_id
 WHERE t.status IN ('ready', 'scouting', 'running') AND t.ended_at IS NULL AND t.next_look_at <= now()
     AND EXISTS (SELECT 1 FROM task_file f WHERE f.task_id = t.task_id AND f.status = 'ready')
-    AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id AND a.expires_at > now())
+    AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id)
 ORDER BY t.priority DESC, t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
 
 -- name: replace_allocations(task_id, queue_ids, quotas, weights, seconds)!

@@ -74,7 +74,7 @@ SELECT size_bytes, expires_at FROM sandbox WHERE sha256 = :sha256 AND owner_id =
 -- True when a job that is leased in this queue needs the sandbox.
 SELECT EXISTS (
     SELECT 1 FROM job j JOIN job_spec s USING (job_id) JOIN task_template t ON t.task_id = s.task_id AND t.version = s.version
-    WHERE j.queue_id = :queue_id AND j.lease_expires_at IS NOT NULL AND t.document #>> '{program,sandbox}' = :sha256
+    WHERE j.queue_id = :queue_id AND j.status IN ('sent', 'starting', 'stagein', 'running', 'stageout') AND t.document #>> '{program,sandbox}' = :sha256
 );
 
 -- name: expired_sandboxes()

@@ -14,6 +14,3 @@ WHERE c.applied_at IS NULL ORDER BY c.command_id LIMIT :n FOR UPDATE OF c SKIP L
 
 -- name: answer(command_id, answer)!
 UPDATE command SET applied_at = now(), answer = :answer WHERE command_id = :command_id;
-
--- name: command(command_id)^
-SELECT command_id, verb, task_id, job_id, arguments, asked_at, applied_at, answer FROM command WHERE command_id = :command_id;

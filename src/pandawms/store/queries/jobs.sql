@@ -49,12 +49,12 @@ UPDATE task_dataset td SET n_used = n_used + c.n, status = 'running'
 FROM (SELECT task_dataset_id, count(*) AS n FROM given GROUP BY 1 ORDER BY 1) c WHERE td.task_dataset_id = c.task_dataset_id;
 
 -- name: unplaced(n)
--- Jobs that wait for their input data, with how many of their files their queue cannot read yet; each for the caller alone.
+-- Jobs that wait for their input data, new ones first, with how many of their files their queue cannot read yet; each for the caller alone.
 SELECT j.job_id, j.task_id, j.status, j.queue_id, (
     SELECT count(*) FROM job_file f WHERE f.job_id = j.job_id AND f.role = 'input' AND f.file_id IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM replica r JOIN queue_storage qs USING (endpoint_id)
         WHERE r.file_id = f.file_id AND qs.queue_id = j.queue_id AND qs.read_order IS NOT NULL)) AS n_missing
-FROM job j WHERE j.status IN ('defined', 'assigned') ORDER BY j.job_id LIMIT :n FOR UPDATE SKIP LOCKED;
+FROM job j WHERE j.status IN ('defined', 'assigned') ORDER BY j.status DESC, j.job_id LIMIT :n FOR UPDATE SKIP LOCKED;
 
 -- name: move(job_ids, from_statuses, to_status, event, who)
 -- Moves jobs without a lease from one status to another, with their lines in the log. Returns those that moved.
@@ -157,14 +157,14 @@ WHERE j.task_id = :task_id AND j.status = ANY (:statuses::text[]) ORDER BY j.job
 -- Jobs whose lease ran out by the database's clock, locked in order; others' locks are skipped.
 SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, EXISTS (SELECT 1 FROM job_order o WHERE o.job_id = j.job_id) AS is_killed
 FROM job j JOIN job_spec s USING (job_id)
-WHERE j.lease_expires_at < now() ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
+WHERE j.status IN ('sent', 'starting', 'stagein', 'running', 'stageout') AND j.lease_expires_at < now() ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
 
 -- name: lock_orphaned(n)
 -- Leased jobs whose worker has ended, locked in order.
 SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, EXISTS (SELECT 1 FROM job_order o WHERE o.job_id = j.job_id) AS is_killed
 FROM job j JOIN job_spec s USING (job_id)
 JOIN worker w ON w.worker_id = j.worker_id
-WHERE j.lease_expires_at IS NOT NULL AND w.ended_at < now() - interval '2 s' ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
+WHERE j.status IN ('sent', 'starting', 'stagein', 'running', 'stageout') AND w.ended_at < now() - interval '2 s' ORDER BY j.job_id LIMIT :n FOR UPDATE OF j SKIP LOCKED;
 
 -- name: end_jobs(job_ids, events, statuses, domains, codes, exit_codes, exit_signals, messages, retryables, starts, walls, cpus, rsses, who)
 -- Ends jobs that the caller has locked: hot row out; archive row and line in the log in. Returns those ended.
@@ -286,8 +286,13 @@ INSERT INTO job_order (job_id, verdict, reason, asked_by) SELECT job_id, 'kill',
 ON CONFLICT DO NOTHING;
 
 -- name: extend_leases(seconds)$
--- Gives every lease a full period from now, after a time in which the system could not hear.
-WITH extended AS (UPDATE job SET lease_expires_at = greatest(lease_expires_at, now() + make_interval(secs => :seconds)) WHERE lease_expires_at IS NOT NULL RETURNING 1)
+-- Gives every lease a full period from now, after a time in which the system could not hear. Locked in order, as reports lock them.
+WITH held AS MATERIALIZED (
+    SELECT job_id FROM job WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout') ORDER BY job_id FOR UPDATE
+), extended AS (
+    UPDATE job j SET lease_expires_at = greatest(j.lease_expires_at, now() + make_interval(secs => :seconds)) FROM held WHERE j.job_id = held.job_id
+    RETURNING 1
+)
 SELECT count(*) FROM extended;
 
 -- name: job(job_id)^
@@ -301,10 +306,6 @@ FROM job_spec s JOIN task t USING (task_id) LEFT JOIN job h USING (job_id) LEFT 
 LEFT JOIN queue q ON q.queue_id = coalesce(h.queue_id, a.queue_id) LEFT JOIN requirement r ON r.requirement_id = coalesce(h.requirement_id, a.requirement_id)
 JOIN community c ON c.community_id = t.community_id
 WHERE s.job_id = :job_id;
-
--- name: oldest_predecessors(job_id)
-SELECT e.predecessor_id, coalesce(h.status, a.status) AS status FROM job_edge e LEFT JOIN job h ON h.job_id = e.predecessor_id
-LEFT JOIN job_archive a ON a.job_id = e.predecessor_id WHERE e.successor_id = :job_id ORDER BY 1 LIMIT 20;
 
 -- name: release(job_ids)
 -- Successors of jobs that finished wait for one less; returns those that wait for nothing any more.

@@ -52,7 +52,7 @@ SELECT q.*, c.name AS community, s.name AS site FROM queue q JOIN community c US
 -- name: demand(queue_id, ceiling)^
 -- How many jobs a queue could start at once (counted no further than the ceiling), and how many pilots it has.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue_id = :queue_id AND status = 'activated' LIMIT :ceiling) ready) AS activated_jobs,
-    (SELECT count(*) FROM job WHERE queue_id = :queue_id AND lease_expires_at IS NOT NULL) AS running_jobs;
+    (SELECT count(*) FROM job WHERE queue_id = :queue_id AND status IN ('sent', 'starting', 'stagein', 'running', 'stageout')) AS running_jobs;
 
 -- name: note_pilot(queue_id)!
 -- A pilot asked: kept at most once in 10 s, so that a flood of claims writes nothing.
@@ -63,5 +63,7 @@ SELECT share_id FROM share WHERE community_id = :community_id ORDER BY share_id 
 
 -- name: shares()
 SELECT s.share_id, s.parent_id, s.name, s.weight, coalesce(j.leased, 0) AS running_jobs
-FROM share s LEFT JOIN (SELECT share_id, count(*) AS leased FROM job WHERE lease_expires_at IS NOT NULL GROUP BY share_id) j USING (share_id)
+FROM share s LEFT JOIN (
+    SELECT share_id, count(*) AS leased FROM job WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout') GROUP BY share_id
+) j USING (share_id)
 ORDER BY s.share_id;

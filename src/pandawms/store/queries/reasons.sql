@@ -18,7 +18,7 @@ SELECT verb, asked_at FROM command WHERE applied_at IS NULL AND (task_id = :task
 -- name: failed_units(task_id)^
 -- Units that failed: how many will be tried again, and how many are out of attempts.
 SELECT count(*) FILTER (WHERE attempt < max_attempts) AS n_again, count(*) FILTER (WHERE attempt >= max_attempts) AS n_final
-FROM task_file WHERE task_id = :task_id AND status = 'failed';
+FROM task_file WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status = 'failed';
 
 -- name: ahead(job_id, ceiling)$
 -- How many ready jobs of its queue come before a job by priority and age, counted no further than the ceiling.

@@ -29,6 +29,10 @@ SELECT from_status FROM moved WHERE (SELECT count(*) FROM logged) = 1;
 -- name: log_submit(task_id, who)!
 INSERT INTO task_event (task_id, event, to_status, who) VALUES (:task_id, 'submit', 'registered', :who);
 
+-- name: stays(task_id, statuses)$
+-- True when a task is in one of these statuses; it stays there until the transaction of the caller ends.
+SELECT true FROM task WHERE task_id = :task_id AND status = ANY (:statuses::text[]) FOR SHARE;
+
 -- name: take(statuses, n)
 -- Tasks of these statuses that are due, each for the caller alone until its transaction ends.
 SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t

@@ -75,7 +75,8 @@ SELECT count(*) FROM again;
 -- Units without attempts left get more of them and are ready again; returns how many.
 WITH again AS (
     UPDATE task_file SET status = 'ready', max_attempts = attempt + :more_attempts
-    WHERE task_id = :task_id AND status IN ('failed', 'cancelled') RETURNING task_dataset_id
+    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status IN ('failed', 'cancelled')
+    RETURNING task_dataset_id
 ), counted AS (
     UPDATE task_dataset td SET n_used = n_used - c.n, n_failed = n_failed - c.n
     FROM (SELECT task_dataset_id, count(*) AS n FROM again GROUP BY 1 ORDER BY 1) c WHERE td.task_dataset_id = c.task_dataset_id
@@ -86,7 +87,8 @@ SELECT count(*) FROM again;
 -- Units that nothing will process any more; counted as failed so that the task can end.
 WITH stopped AS (
     SELECT task_file_id, task_dataset_id, status AS was FROM task_file
-    WHERE task_id = :task_id AND (status IN ('pending', 'ready') OR (status = 'failed' AND attempt < max_attempts)) ORDER BY task_file_id FOR NO KEY UPDATE
+    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id))
+        AND (status IN ('pending', 'ready') OR (status = 'failed' AND attempt < max_attempts)) ORDER BY task_file_id FOR NO KEY UPDATE
 ), cancelled AS (
     UPDATE task_file u SET status = 'cancelled' FROM stopped WHERE u.task_file_id = stopped.task_file_id RETURNING u.task_dataset_id, stopped.was
 ), counted AS (
@@ -106,10 +108,6 @@ SELECT coalesce(sum(td.n_listed), 0)::bigint AS n_listed, coalesce(sum(td.n_used
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id) AS has_jobs,
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id AND j.status <> 'merging') AS has_working_jobs
 FROM task_dataset td WHERE td.task_id = :task_id AND td.is_master;
-
--- name: events_finished(task_ids)
-SELECT task_id, coalesce(sum(n_events), 0)::bigint AS n_events, coalesce(sum(n_events_finished), 0)::bigint AS n_events_finished FROM task_dataset
-WHERE task_id = ANY (:task_ids::bigint[]) AND is_master GROUP BY task_id;
 
 -- name: reuse_input(task_id)
 -- An input that was complete may grow again when its producer is retried.
