@@ -79,7 +79,7 @@ async def database_url(cluster_url: str) -> AsyncIterator[str]:
 async def _cloned(cluster_url: str, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(cluster_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     try:
         yield _in(cluster_url, name)
     finally:

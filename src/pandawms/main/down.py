@@ -1,12 +1,13 @@
 """The programs `panda up --detach` and `panda down`: from outside a running system, start it and end it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from pandawms.domain.errors import Conflict, Unavailable
+from pandawms.domain.errors import Conflict, Invalid, NotFound, PandaError, Unavailable
 from pandawms.main.processes import Book, end, identify, wait_until
 from pandawms.main.up import START_SECONDS, STOP_SECONDS, only_one
 from pandawms.store import embedded
@@ -32,8 +33,25 @@ def detach(data: Path, *, port: int | None, slots: int | None) -> str:
 
     if not wait_until(is_up, START_SECONDS + 30, 0.1) or process.poll() is not None:
         said = (data / "logs" / "up.log").read_bytes()[begin:].decode(errors="replace").strip().splitlines()
-        raise Unavailable(said[0].removeprefix("error: ") if said else "`panda up` did not start", code="up.failed", hint=f"see {data / 'logs' / 'up.log'}")
+        raise _failure(process.poll(), said, data)
     return str(json.loads(endpoint.read_text())["url"])
+
+
+def _failure(exit_code: int | None, said: list[str], data: Path) -> PandaError:
+    """The error of a `panda up` that ended, as it told it in its own two lines."""
+    kind = {2: Invalid, 5: Conflict}.get(exit_code or 0, Unavailable)
+    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    hints = [line.removeprefix("hint: ") for line in said if line.startswith("hint: ")]
+    detail = errors[-1] if errors else "`panda up` did not start"
+    return kind(detail, code="up.failed", hint=hints[-1] if hints else f"see {data / 'logs' / 'up.log'}")
+
+
+def remove(data: Path) -> None:
+    """Deletes a data folder whose system is down, with its database wherever that is; only a folder that has a system in it."""
+    if not (data / "run").is_dir():
+        raise NotFound(f"{data} is no data folder of PanDA", code="data.unknown", field="data", value=str(data), hint="name one with --data")
+    embedded.EmbeddedServer(embedded.Options(folder=data / "postgres")).remove()
+    shutil.rmtree(data)
 
 
 def down(data: Path) -> bool:

@@ -43,6 +43,7 @@ class Tree:
     data: Path
     settings: Settings
     port: int
+    environment: dict[str, str]
     children: list[Child] = field(default_factory=list)
     database: embedded.EmbeddedServer | None = None
     endpoint: embedded.Endpoint | None = None
@@ -114,7 +115,7 @@ class Tree:
     def _child(self, name: str) -> Child:
         arguments = {"server": ["--port", str(self.port)], "provision": ["--stop-workers-at-exit"]}.get(name, [])
         command = [sys.executable, "-m", "pandawms.main.panda", name, "--data", str(self.data), *arguments]
-        return Child(name, command, self.data / "logs" / f"{name}.log", dict(os.environ))
+        return Child(name, command, self.data / "logs" / f"{name}.log", self.environment)
 
     def _note(self) -> None:
         known = {child.name: child.identity for child in self.children}
@@ -167,13 +168,12 @@ def only_one(data: Path) -> Iterator[None]:
 
 def run(data: Path, *, port: int | None = None, slots: int | None = None, ready: Callable[[str], None] = lambda url: None) -> None:
     """Starts the system of a data folder, calls `ready` with its address, and keeps it up until SIGTERM or SIGINT."""
-    if slots is not None:
-        os.environ["PANDA_LOCAL_SLOTS"] = str(slots)
+    environment = dict(os.environ) | ({"PANDA_LOCAL_SLOTS": str(slots)} if slots is not None else {})
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = settings.load(data)
+    given = settings.load(data, environment)
     logs.configure(given.log_format)
     with only_one(data):
-        tree = Tree(data, given, ports.choose(data, given.server.host, port or given.server.port))
+        tree = Tree(data, given, ports.choose(data, given.server.host, port or given.server.port), environment)
         with stoppable():
             try:
                 tree.start()

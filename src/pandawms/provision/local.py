@@ -1,6 +1,9 @@
 """Pilots as processes of this machine."""
 
+import json
 import os
+import platform
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -22,15 +25,17 @@ class Local:
 
     log_folder: Path
     wrapper: tuple[str, ...] = ()
-    name: str = "local"
+    name: str = field(default_factory=lambda: f"local.{node_name()}")
     _children: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _logs: dict[int, Path] = field(default_factory=dict)
 
     def launch(self, launch: Launch) -> str:
         """Starts the pilot in a session of its own, so that it outlives its provisioner; its output goes to a file of its worker."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        with (self.log_folder / f"{launch.worker_id}.log").open("ab") as output:
+        log = self.log_folder / f"{launch.worker_id}.log"
+        with log.open("ab") as output:
             process = _start((*self.wrapper, *launch.command), output)
-        self._children[process.pid] = process
+        self._children[process.pid], self._logs[process.pid] = process, log
         return f"{process.pid}:{_start_tick(process.pid)}"
 
     def see(self, native_ids: Sequence[str]) -> Mapping[str, Sighting]:
@@ -50,8 +55,18 @@ class Local:
         child = self._children.get(pid)
         if child is not None and child.poll() is not None:
             del self._children[pid]
-            return Sighting(WorkerState.ENDED, "" if child.returncode == 0 else f"the pilot ended with {_exit(child.returncode)}")
+            return Sighting(WorkerState.ENDED, _why(self._logs.pop(pid), child.returncode))
         return Sighting(WorkerState.RUNNING if _runs(pid, tick) else WorkerState.ENDED)
+
+
+def _why(log: Path, code: int) -> str:
+    """Why a pilot ended badly: the reason in the last line of its log, if it gave one; nothing when it ended well."""
+    if code == 0:
+        return ""
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        last = log.read_text(errors="replace").strip().splitlines()[-1]
+        return f"the pilot left: {json.loads(last)['reason']}"
+    return f"the pilot ended with {_exit(code)}"
 
 
 def _start(command: Sequence[str], output: BinaryIO) -> subprocess.Popen[bytes]:
@@ -71,6 +86,11 @@ def _send(native_id: str, number: signal.Signals) -> None:
 def _runs(pid: int, tick: int) -> bool:
     """Whether the process that started at this tick runs; a negative one was noted for a process that had ended already."""
     return tick >= 0 and _start_tick(pid) == tick
+
+
+def node_name() -> str:
+    """This machine's name as part of a provisioner's, so that two machines never touch each other's pilots."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", platform.node())[:60] or "here"
 
 
 def _exit(code: int) -> str:

@@ -1,7 +1,9 @@
 """Keeps the pilots of one queue: sees what became of them, and starts as many as the demand asks for."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -14,6 +16,10 @@ from pandawms.provision import plan as planning
 from pandawms.wire.worker import Worker, WorkerPatch, WorkerRequest
 
 log = structlog.get_logger()
+
+
+YOUNG_SECONDS = 60.0
+"""A pilot that fails after a longer life does not count as one that cannot work here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,20 @@ class Options:
     uv: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keeper:
-    """The provisioner of one queue. It remembers nothing: workers are in the system, processes in the batch system."""
+    """The provisioner of one queue. Workers are in the system, processes in the batch system; it remembers only how many pilots failed in a row.
+
+    After failures it starts pilots more and more seldom: 1 s after the first, doubling up to a minute, until one ends well.
+    """
 
     client: Client
     system: Provisioner
     options: Options
     write_token: Callable[[Path, str], None]
+    clock: Callable[[], float] = time.monotonic
+    _failures: int = 0
+    _not_before: float = 0.0
 
     def round(self) -> int:
         """One look: follows the workers that changed, then starts what is missing; returns how many were started."""
@@ -48,6 +60,10 @@ class Keeper:
         if demand.status == "offline":
             return 0
         missing = planning.how_many(planning.Demand(demand.waiting_jobs, demand.running_jobs, demand.slots, len(alive)))
+        if missing == 0 or self.clock() < self._not_before:
+            return 0
+        if self._failures:
+            missing = 1
         for _ in range(missing):
             self._launch()
         return missing
@@ -70,13 +86,23 @@ class Keeper:
     def _follow(self) -> list[Worker]:
         alive = self._alive()
         seen = self.system.see([worker.batch_id for worker in alive if worker.batch_id])
+        ages = {worker.worker_id: (datetime.now(UTC) - worker.created_at).total_seconds() for worker in alive}
         changed = planning.changes({w.worker_id: (WorkerStatus(w.status), w.batch_id) for w in alive}, seen)
         for worker_id, (status, diagnosis) in changed.items():
             self._tell(worker_id, WorkerPatch(status=str(status), reason=diagnosis or None))
+            self._count(status, diagnosis, ages[worker_id])
         ended = {worker_id for worker_id, (status, _) in changed.items() if status is not WorkerStatus.RUNNING}
         for worker_id in ended:
             self._token_file(worker_id).unlink(missing_ok=True)
         return [worker for worker in alive if worker.worker_id not in ended]
+
+    def _count(self, status: WorkerStatus, diagnosis: str, age_seconds: float) -> None:
+        if status is WorkerStatus.FINISHED or age_seconds > YOUNG_SECONDS:
+            self._failures = 0
+        elif status is WorkerStatus.FAILED:
+            self._not_before = self.clock() + min(60.0, 2.0**self._failures)
+            self._failures += 1
+            log.warning("worker.failed", diagnosis=diagnosis, failures=self._failures)
 
     def _launch(self) -> None:
         worker = self.client.workers.create(WorkerRequest(queue=self.options.queue, provisioner=self.system.name))

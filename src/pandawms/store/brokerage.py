@@ -38,6 +38,11 @@ async def without_allocation(connection: Connection, n: int) -> list[tasks.Task]
     return [tasks.Task(**{name: row[name] for name in tasks.Task.__dataclass_fields__}) async for row in rows]
 
 
+async def may_allocate(connection: Connection, task_id: int) -> bool:
+    """Holds a task until the caller's transaction ends, if it still may get allocations and has none; says whether."""
+    return await sql.may_allocate(connection, task_id=task_id) is not None
+
+
 async def replace_allocations(connection: Connection, task_id: int, shares: Sequence[tuple[int, int, float]], seconds: float) -> None:
     """Gives a task these allocations (queue id, quota, weight), valid for so many seconds, in place of what it had."""
     await sql.replace_allocations(

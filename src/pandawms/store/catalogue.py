@@ -182,9 +182,15 @@ async def is_owned(connection: Connection, sha256: bytes) -> bool:
     return bool(await sql.is_owned(connection, sha256=sha256))
 
 
-async def expired_sandboxes(connection: Connection) -> list[bytes]:
-    """Forgets sandboxes that expired and that no active task needs; returns the contents that nobody owns any more."""
-    return [row["sha256"] async for row in sql.expired_sandboxes(connection)]
+async def expired_sandboxes(connection: Connection, n: int) -> list[bytes]:
+    """Returns up to n contents that expired for somebody and that no active task needs."""
+    return [row["sha256"] async for row in sql.expired_sandboxes(connection, n=n)]
+
+
+async def forget_sandbox(connection: Connection, sha256: bytes) -> bool:
+    """Forgets who had a sandbox that expired; the caller holds it. Returns whether nobody has it any more."""
+    await sql.forget_sandbox(connection, sha256=sha256)
+    return not await is_owned(connection, sha256)
 
 
 def _dataset(row: Any) -> Dataset:

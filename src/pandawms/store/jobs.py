@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from pandawms.domain.errors import Conflict
 from pandawms.domain.job import JOB, JobEvent, JobStatus
 from pandawms.domain.outcome import Outcome
 from pandawms.domain.snapshot import Requirement
@@ -46,7 +47,8 @@ class NewOutput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A job that the caller has locked; `is_killed` when its pilot was to be told to stop it (looked up for lost jobs only)."""
+    """A job that the caller has locked; `is_killed` when its pilot was to be told to stop it (looked up for lost jobs only),
+    `endpoint_id` is where its outputs were told to go (looked up for reports only)."""
 
     job_id: int
     task_id: int
@@ -55,6 +57,7 @@ class Held:
     attempt: int
     kind: str
     is_killed: bool = False
+    endpoint_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,11 @@ async def fitting(connection: Connection, *, cores: int, memory_mb: int | None, 
     return [row["requirement_id"] async for row in rows]
 
 
+async def hold_claims(connection: Connection, claim_ids: Collection[UUID]) -> None:
+    """Makes the caller the only one who answers these claims until its transaction ends, on all servers."""
+    await sql.hold_claims(connection, keys=[claim_id.int % 2**63 for claim_id in claim_ids])
+
+
 async def claimed(connection: Connection, claim_ids: Collection[UUID]) -> dict[UUID, list[int]]:
     """Returns the jobs that are leased under these claims already."""
     found: dict[UUID, list[int]] = {}
@@ -381,7 +389,8 @@ async def _end_rows(connection: Connection, ordered: Sequence[Ending], who: str)
         rsses=[e.usage.max_rss_mb for e in ordered],
         who=who,
     )
-    assert len([row async for row in rows]) == len(ordered), "end() takes locked jobs only"
+    if len([row async for row in rows]) != len(ordered):
+        raise Conflict("a job to be ended was not locked by who ends it", code="job.not_held")
 
 
 async def settle_inputs(connection: Connection, changes: Sequence[tuple[int, str, str, bool, bool]]) -> None:

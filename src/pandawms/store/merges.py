@@ -64,9 +64,15 @@ async def add_group(connection: Connection, task_id: int, queue_id: int, max_att
     return group_id
 
 
-async def take_mergeable(connection: Connection, n: int) -> list[Group]:
-    """Returns up to n groups that need a merge job, for the caller alone until its transaction ends."""
-    return [Group(**row) async for row in sql.take_mergeable(connection, n=n)]
+async def mergeable(connection: Connection, n: int) -> list[tuple[int, int]]:
+    """Returns up to n groups that need a merge job, as (group id, task id)."""
+    return [(row["merge_group_id"], row["task_id"]) async for row in sql.mergeable(connection, n=n)]
+
+
+async def take(connection: Connection, merge_group_id: int) -> Group | None:
+    """Returns a group that still needs a merge job, for the caller alone until its transaction ends; None when it is another's."""
+    row = await sql.take(connection, merge_group_id=merge_group_id)
+    return row and Group(**row)
 
 
 async def start_group(connection: Connection, merge_group_id: int, job_id: int) -> None:

@@ -36,7 +36,7 @@ class QueueStorage:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue and what it can run; memory and disk in MB for one slot of `cores` cores."""
+    """A queue and what it can run; memory and disk in MB for one slot of `cores` cores. `last_failure` is why a pilot failed there in the last 10 min."""
 
     queue_id: int
     name: str
@@ -51,11 +51,13 @@ class QueueRow:
     gpus: int
     slots: int
     last_pilot_at: datetime | None
+    provisioned_at: datetime | None
     settings: dict[str, Any]
     activated_jobs: int = 0
     running_jobs: int = 0
     other_jobs: int = 0
     workers: int = 0
+    last_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,11 @@ async def demand(connection: Connection, queue_id: int, ceiling: int) -> Demand:
 async def note_pilot(connection: Connection, queue_id: int) -> None:
     """Keeps that a pilot asked this queue for work (at most once in 10 s)."""
     await sql.note_pilot(connection, queue_id=queue_id)
+
+
+async def note_provisioner(connection: Connection, queue_id: int) -> None:
+    """Keeps that a provisioner looks after this queue (at most once in 5 s)."""
+    await sql.note_provisioner(connection, queue_id=queue_id)
 
 
 async def default_share(connection: Connection, community_id: int) -> int | None:

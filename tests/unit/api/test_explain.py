@@ -12,7 +12,7 @@ from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Asked, FailedUnits, Failure, HotJobs, Parent, Predecessor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-QUEUE = QueueRow(1, "q", "c", "s", "online", 1, 1000, 1000, 3600, "any", 0, 4, NOW, {}, activated_jobs=3, running_jobs=4)
+QUEUE = QueueRow(1, "q", "c", "s", "online", 1, 1000, 1000, 3600, "any", 0, 4, NOW, NOW, {}, activated_jobs=3, running_jobs=4)
 TASK = TaskFacts(10_000_001, "t", "running", NOW, None, 10, 10, 4, 0, True, 1, queues=(QUEUE,))
 JOB = JobFacts(7, 10_000_001, "activated", "run", 1, NOW, 1, QUEUE)
 FAILURE = Failure("payload", Code.PAYLOAD_FAILED.number, 3, 42, "no such file", True)

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,70 +18,8 @@ from pandawms.cli.program import run_program
 from pandawms.domain.outcome import Outcome
 from pandawms.main.panda import COMMANDS
 from pandawms.wire.pilot import JobSpec
-from tests.unit.client.stand_in import Said, Seen, StandIn, in_turn, stand_in
-
-Panda = Callable[..., tuple[int, str, str]]
-
-TASK: dict[str, Any] = {
-    "task_id": 10000001,
-    "name": "z-evgen",
-    "owner": "me",
-    "community": "local",
-    "status": "running",
-    "priority": 1000,
-    "inputs": {"total": 12, "running": 2, "finished": 4},
-    "jobs": {"running": 2},
-    "created_at": "2030-01-01T00:00:00Z",
-    "attempts": 7,
-    "retries": 1,
-    "coverage": 0.33,
-    "wall_seconds": 70.5,
-    "cpu_seconds": 60.0,
-    "unit": "events",
-    "events_total": 6000,
-    "events_finished": 2000,
-    "eta_low_seconds": 30,
-    "eta_high_seconds": 95,
-}
-JOB = {
-    "job_id": 5,
-    "task_id": 10000001,
-    "kind": "run",
-    "status": "failed",
-    "attempt": 1,
-    "created_at": "2030-01-01T00:00:00Z",
-}
-PROBLEM = {
-    "type": "/problems/not_found",
-    "title": "x",
-    "status": 404,
-    "detail": "no such task",
-    "code": "no_task",
-    "hint": "ls",
-}
-
-
-@pytest.fixture
-def panda(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Panda:
-    monkeypatch.chdir(tmp_path)
-    for name in ("PANDA_URL", "PANDA_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("PANDA_DATA", str(tmp_path / "data"))
-
-    def run(*arguments: str, server: StandIn | None = None, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        where = () if server is None else ("--url", server.url, "--token", "t")
-        code = run_program([*where, *arguments], COMMANDS)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-def page(*items: Any) -> Said:
-    return Said(body={"items": list(items), "next_cursor": None})
-
+from tests.unit.cli.answers import JOB, PROBLEM, TASK, Panda, page
+from tests.unit.client.stand_in import Said, Seen, in_turn, stand_in
 
 def test_a_list_in_a_pipe_is_tab_separated_with_a_header(panda: Panda) -> None:
     with stand_in(in_turn(page(TASK))) as server:

@@ -59,7 +59,8 @@ def test_a_retry_has_the_seed_and_events_of_the_attempt_before() -> None:
     first = Unit(1, 5, None, 3, 201, 100, 0, None, None)
     again = Unit(1, 5, None, 3, 201, 100, 1, 50, None)
     ((old,), _), ((new,), _) = (run_jobs(9, [[unit]], [job_id]) for unit, job_id in ((first, 50), (again, 60)))
-    assert new.delta == old.delta == {"serial": 3, "seed": seed(9, 3), "first_event": 201, "n_events": 100}
+    assert new.delta == old.delta
+    assert {"serial": 3, "seed": seed(9, 3), "first_event": 201, "n_events": 100}.items() <= new.delta.items()
     assert (new.attempt, new.previous_job_id) == (2, 50)
 
 

@@ -61,6 +61,7 @@ async def demand(request: Call, name: FromPath[str]) -> QueueDemand:
         queue = await places.queue_by_name(connection, name)
         if queue is None:
             raise _unknown(name, {row.name for row in await places.queues(connection)})
+        await places.note_provisioner(connection, queue.queue_id)
         found = await places.demand(connection, queue.queue_id, MOST_COUNTED)
         alive = Counter(worker.status for worker in await workers.alive(connection, queue.queue_id))
     return QueueDemand(

@@ -10,8 +10,8 @@ from pandawms.api.call import Call
 from pandawms.api.policies import Action
 from pandawms.api.tokens import unverified_claims
 from pandawms.domain.errors import Unavailable
-from pandawms.store import lists
-from pandawms.store.database import Pool
+from pandawms.store import lists, places
+from pandawms.store.database import Connection, Pool
 from pandawms.store.migrations import runner
 from pandawms.wire.pilot import PROTOCOL
 from pandawms.wire.system import Health, HealthCheck, Version, WhoAmI
@@ -19,6 +19,8 @@ from pandawms.wire.system import Health, HealthCheck, Version, WhoAmI
 PUBLIC = {"policy": Action.PUBLIC}
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 CHECK_SECONDS = 5.0
+PROVISIONER_SECONDS = 30.0
+"""A provisioner asks what its queue needs every second or so."""
 
 
 @get("/system/health", opt=PUBLIC)
@@ -35,6 +37,7 @@ async def _checks(pool: Pool) -> tuple[HealthCheck, ...]:
         async with pool.acquire(timeout=CHECK_SECONDS) as connection:
             engines = await lists.engines(connection)
             number = await lists.schema_version(connection)
+            silent = await _silent(connection)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
         return (HealthCheck(name="database", ok=False, detail=f"does not answer: {type(error).__name__}"),)
     newest = runner.migrations()[-1].number
@@ -42,7 +45,19 @@ async def _checks(pool: Pool) -> tuple[HealthCheck, ...]:
         HealthCheck(name="database", ok=True, detail="answers"),
         HealthCheck(name="schema", ok=number >= newest, detail=f"version {number}" + ("" if number >= newest else f", this release needs {newest}")),
         HealthCheck(name="engine", ok=engines > 0, detail="runs" if engines else "does not run: tasks are taken, but nothing moves"),
+        HealthCheck(name="provisioner", ok=not silent, detail="; ".join(silent) or "heard of, or never needed"),
     )
+
+
+async def _silent(connection: Connection) -> list[str]:
+    """Queues whose provisioner asked before and does not any more, or whose pilots fail."""
+    now = datetime.now(UTC)
+    queues = await places.queues(connection)
+    gone = [q for q in queues if q.provisioned_at is not None and (now - q.provisioned_at).total_seconds() > PROVISIONER_SECONDS]
+    failing = [q for q in queues if q.last_failure is not None and q.running_jobs == 0 and q.activated_jobs > 0]
+    return [f"nobody starts pilots for {q.name} since {(now - q.provisioned_at).total_seconds():.0f} s" for q in gone if q.provisioned_at] + [
+        f"pilots of {q.name} fail: {q.last_failure}" for q in failing
+    ]
 
 
 @get("/system/version", opt=PUBLIC)

@@ -7,6 +7,7 @@ from pandawms.domain.job import LEASED, QUEUED, SETTLING, JobEvent, JobStatus
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine import boundary
 from pandawms.engine.aggregate import plan as planning
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, events, jobs, merges, tasks, units
@@ -23,15 +24,17 @@ async def step(pool: Pool, services: Services) -> int:
     Each task takes two transactions, so that locks are always taken in one order: its outputs are grouped for merging (files of jobs, then the task),
     then its jobs, files and verdict follow. The touch that asked for it goes with the second, so a kill in between loses nothing.
     """
+    done = 0
     async with pool.acquire() as connection:
-        touched = await tasks.touches(connection, services.options.touches_per_step)
-        for task_id, touch_ids in touched.items():
-            async with connection.transaction():
-                await _group(connection, task_id)
-            async with connection.transaction():
-                await tasks.drop_touches(connection, touch_ids)
-                await _follow(connection, task_id)
-    return len(touched)
+        for task_id, touch_ids in (await tasks.touches(connection, services.options.touches_per_step)).items():
+            async with boundary.of_task(connection, WHO, task_id):
+                async with connection.transaction():
+                    await _group(connection, task_id)
+                async with connection.transaction():
+                    await tasks.drop_touches(connection, touch_ids)
+                    await _follow(connection, task_id)
+                done += 1
+    return done
 
 
 async def _follow(connection: Connection, task_id: int) -> None:

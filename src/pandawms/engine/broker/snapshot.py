@@ -1,11 +1,12 @@
 """Takes the pictures that the rules look at."""
 
 from pandawms.domain.queue import QueueStatus
-from pandawms.domain.snapshot import JobKind, QueueSnapshot, Requirement, TaskSnapshot
+from pandawms.domain.snapshot import QueueSnapshot, TaskSnapshot
 from pandawms.domain.task import TaskStatus
+from pandawms.engine.requirements import requirement
 from pandawms.store import catalogue, places, tasks, units
 from pandawms.store.database import Connection
-from pandawms.wire.task import ResourceSpec, TaskDocument
+from pandawms.wire.task import TaskDocument
 
 
 async def queue_snapshots(connection: Connection) -> tuple[QueueSnapshot, ...]:
@@ -28,11 +29,6 @@ async def input_endpoints(connection: Connection, task_id: int) -> frozenset[int
         if source.role == "input" and source.dataset_id is not None:
             found |= await catalogue.endpoints_of_dataset(connection, source.dataset_id)
     return found
-
-
-def requirement(resources: ResourceSpec, kind: JobKind = JobKind.RUN) -> Requirement:
-    """Returns what one job of these resources needs."""
-    return Requirement(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind)
 
 
 def task_snapshot(task: tasks.Task, document: TaskDocument, *, open_units: int, units_per_job: int, endpoints: frozenset[int]) -> TaskSnapshot:

@@ -1,17 +1,22 @@
 """Applies what users and operators asked."""
 
+import structlog
+
 from pandawms.domain.codes import Code
 from pandawms.domain.command import Verb
 from pandawms.domain.job import LEASED, QUEUED, SETTLING, JobEvent
 from pandawms.domain.outcome import outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.engine.command import plan as planning
 from pandawms.engine.services import Services
 from pandawms.store import brokerage, catalogue, commands, events, jobs, merges, tasks, units
 from pandawms.store.commands import Pending
 from pandawms.store.database import Connection, Pool
 from pandawms.store.jobs import Ending, Held
+
+log = structlog.get_logger()
 
 WHO = str(Stage.COMMAND)
 
@@ -21,9 +26,20 @@ async def step(pool: Pool, services: Services) -> int:
     async with pool.acquire() as connection, connection.transaction():
         pending = await commands.take(connection, 1)
         for command in pending:
-            answer = await _apply(connection, services, command)
-            await commands.answer(connection, command.command_id, answer)
+            await commands.answer(connection, command.command_id, await _answer(connection, services, command))
     return len(pending)
+
+
+async def _answer(connection: Connection, services: Services, command: Pending) -> str:
+    """Applies a command whole or not at all; one that fails is answered so, and does not stand in the way of the others."""
+    try:
+        async with connection.transaction():
+            return await _apply(connection, services, command)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:
+        log.exception("command.failed", command_id=command.command_id, verb=command.verb)
+        return f"failed: {type(error).__name__}; the engine's log says more"
 
 
 async def _apply(connection: Connection, services: Services, command: Pending) -> str:
@@ -35,6 +51,8 @@ async def _apply(connection: Connection, services: Services, command: Pending) -
     decision = planning.for_task(command.verb, task.status, None)
     if decision.event == TaskEvent.KILL:
         await _kill(connection, task, command)
+    elif decision.event == TaskEvent.RETRY and not await _has_program(connection, task):
+        return "refused: its sandbox has expired and is deleted; submit the task again under another name"
     elif decision.event == TaskEvent.RETRY:
         await _retry(connection, services, task, command)
     elif decision.event is not None:
@@ -75,6 +93,11 @@ async def _kill_job(connection: Connection, job_id: int, command: Pending) -> st
         return "refused: the job has ended"
     await jobs.order_kill(connection, [job_id], reason, command.asked_by)
     return "its pilot will be told by the next heartbeat"
+
+
+async def _has_program(connection: Connection, task: tasks.Task) -> bool:
+    digest = task.document.get("program", {}).get("sandbox")
+    return digest is None or await catalogue.is_owned(connection, bytes.fromhex(digest))
 
 
 async def _retry(connection: Connection, services: Services, task: tasks.Task, command: Pending) -> None:

@@ -2,6 +2,7 @@
 
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine import boundary
 from pandawms.engine.define import plan as planning
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, tasks, units
@@ -17,14 +18,22 @@ async def step(pool: Pool, services: Services) -> int:
 
 
 async def _list_new(pool: Pool, services: Services) -> int:
+    listed = 0
+    while listed < services.options.tasks_per_step and await _list_one(pool):
+        listed += 1
+    return listed
+
+
+async def _list_one(pool: Pool) -> bool:
     async with pool.acquire() as connection, connection.transaction():
-        due = await tasks.take(connection, {TaskStatus.REGISTERED, TaskStatus.DEFINED}, services.options.tasks_per_step)
-        for task in due:
-            await tasks.move(connection, task.task_id, TaskEvent.REFINE, WHO)
-            await _list(connection, task)
-            await tasks.move(connection, task.task_id, TaskEvent.LIST_INPUTS, WHO)
-        await tasks.touch(connection, [task.task_id for task in due])
-    return len(due)
+        for task in await tasks.take(connection, {TaskStatus.REGISTERED, TaskStatus.DEFINED}, 1):
+            async with boundary.of_task(connection, WHO, task.task_id), connection.transaction():
+                await tasks.move(connection, task.task_id, TaskEvent.REFINE, WHO)
+                await _list(connection, task)
+                await tasks.move(connection, task.task_id, TaskEvent.LIST_INPUTS, WHO)
+                await tasks.touch(connection, [task.task_id])
+            return True
+    return False
 
 
 async def _list(connection: Connection, task: tasks.Task) -> None:

@@ -48,6 +48,7 @@ class Dispatcher:
     async def _work(self, claims: Sequence[Claim]) -> Sequence[tuple[JobSpec, ...]]:
         async with self.pool.acquire() as connection:
             async with connection.transaction():
+                await jobs.hold_claims(connection, {claim.claim_id for claim in claims})
                 given = await jobs.claimed(connection, {claim.claim_id for claim in claims})
                 fresh = list({claim.claim_id: claim for claim in claims if claim.claim_id not in given}.values())
                 given |= await self._pick(connection, fresh) if fresh else {}
@@ -98,16 +99,15 @@ class Dispatcher:
 
 
 async def queue_roots(connection: Connection) -> dict[int, resolve.Roots]:
-    """Returns where each queue reads and writes."""
+    """Returns where each queue reads, and where every endpoint begins."""
     endpoints = {endpoint.endpoint_id: endpoint for endpoint in await places.endpoints(connection)}
+    begins = {endpoint_id: endpoint.root_url for endpoint_id, endpoint in endpoints.items()}
     ties = await places.queue_endpoints(connection)
-    roots: dict[int, resolve.Roots] = {}
-    for queue_id in {tie.queue_id for tie in ties}:
-        mine = [tie for tie in ties if tie.queue_id == queue_id]
-        read = sorted((t for t in mine if t.read_order is not None and endpoints[t.endpoint_id].can_read), key=lambda t: t.read_order or 0)
-        write = sorted((t for t in mine if t.write_order is not None and endpoints[t.endpoint_id].can_write), key=lambda t: t.write_order or 0)
-        roots[queue_id] = resolve.Roots([endpoints[t.endpoint_id].root_url for t in read], endpoints[write[0].endpoint_id].root_url if write else None)
-    return roots
+    read: dict[int, list[str]] = {tie.queue_id: [] for tie in ties}
+    for tie in ties:
+        if tie.read_order is not None and endpoints[tie.endpoint_id].can_read:
+            read[tie.queue_id].append(begins[tie.endpoint_id])
+    return {queue_id: resolve.Roots(roots, begins) for queue_id, roots in read.items()}
 
 
 def hands_out(status: str) -> bool:

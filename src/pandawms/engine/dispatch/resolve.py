@@ -12,16 +12,18 @@ from pandawms.wire.task import TaskDocument
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """The roots of the endpoints that a queue reads (nearest first), and the one that it writes."""
+    """The roots of the endpoints that a queue reads (nearest first), and those of all endpoints by id."""
 
     read: Sequence[str]
-    write: str | None
+    endpoints: Mapping[int, str]
 
 
 def spec(job: Resolved, document: TaskDocument, files: Sequence[JobFile], roots: Roots, manager: DataManager) -> wire.JobSpec:
     """Returns the job as its pilot gets it, with the command's placeholders replaced."""
     inputs = tuple(_input(file, roots, manager) for file in files if file.role == "input" and file.file_id is not None)
-    outputs = tuple(_output(file, _streams(job, document)[file.stream], roots, manager) for file in files if file.role == "output")
+    outputs = tuple(
+        _output(file, _streams(job, document)[file.stream], roots.endpoints[job.delta["endpoint_id"]], manager) for file in files if file.role == "output"
+    )
     expanded = placeholders.expand(_command(job, document), _values(job, inputs, outputs))
     return wire.JobSpec(
         job_id=job.job_id, task_id=job.task_id, task_name=job.task_name, kind=job.kind, attempt=job.attempt, claim_id=job.claim_id.hex,
@@ -51,10 +53,9 @@ def _input(file: JobFile, roots: Roots, manager: DataManager) -> wire.InputFile:
     )  # fmt: skip
 
 
-def _output(file: JobFile, local_name: str, roots: Roots, manager: DataManager) -> wire.OutputFile:
+def _output(file: JobFile, local_name: str, root: str, manager: DataManager) -> wire.OutputFile:
     name, scope = file.name or "", file.scope or ""
-    destination = manager.url(roots.write, scope, name) if roots.write else ""
-    return wire.OutputFile(stream=file.stream, scope=scope, name=name, local_name=local_name, destination=destination)
+    return wire.OutputFile(stream=file.stream, scope=scope, name=name, local_name=local_name, destination=manager.url(root, scope, name))
 
 
 def _values(job: Resolved, inputs: Sequence[wire.InputFile], outputs: Sequence[wire.OutputFile]) -> placeholders.Values:

@@ -13,8 +13,8 @@ from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Failure
 from pandawms.wire.why import Cause, QueueRejection, Why
 
-SILENT = timedelta(minutes=2)
-"""A queue without a pilot that asks for so long has none that is free."""
+SILENT = timedelta(seconds=30)
+"""A queue that no pilot, or no provisioner, has asked about for so long has none that is free, or none at all: both ask every few seconds."""
 NEW = frozenset({TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.ASSIGNING})
 
 
@@ -98,10 +98,19 @@ def waiting_in(queue: QueueRow, n_jobs: int, now: datetime) -> Cause:
     who = f"{_jobs_are(n_jobs)} ready in queue {queue.name}"
     if not PERMITS[QueueStatus(queue.status)].dispatched:
         return Cause(code="queue.shut", text=f"{who}, which is {queue.status}", limit="online", value=queue.status)
-    if queue.last_pilot_at is None or (now - queue.last_pilot_at > SILENT and queue.running_jobs == 0):
-        return Cause(code="queue.no_pilots", text=f"{who}, but no pilot asks for work there", since=queue.last_pilot_at, value=queue.workers)
-    text = f"{who}, and wait for a slot: {queue.running_jobs} of {queue.slots} are busy"
+    if queue.running_jobs == 0 and _is_silent(queue.last_pilot_at, now) and _is_silent(queue.provisioned_at, now):
+        return Cause(code="queue.no_provisioner", text=f"{who}, but no pilot asks for work there and no provisioner starts any", since=queue.provisioned_at)
+    if queue.running_jobs == 0 and _is_silent(queue.last_pilot_at, now):
+        failed = f"; the last one failed: {queue.last_failure}" if queue.last_failure else ""
+        return Cause(code="queue.no_pilots", text=f"{who}, but no pilot asks for work there{failed}", since=queue.last_pilot_at, value=queue.workers)
+    if queue.running_jobs < queue.slots:
+        return Cause(code="queue.starting", text=f"{who}; a pilot is about to start or to ask", value=queue.workers)
+    text = f"{who}; all slots are busy: {queue.running_jobs} of {queue.slots}"
     return Cause(code="queue.busy", text=text, limit=queue.slots, value=queue.running_jobs)
+
+
+def _is_silent(at: datetime | None, now: datetime) -> bool:
+    return at is None or now - at > SILENT
 
 
 def _retries(facts: TaskFacts) -> Iterator[Cause]:
@@ -139,6 +148,8 @@ def _advice(facts: TaskFacts, causes: Sequence[Cause]) -> Iterator[str]:
     codes = {cause.code for cause in causes}
     if "engine.down" in codes:
         yield "Start the engine: `panda up`, or `panda engine`."
+    if "queue.no_provisioner" in codes:
+        yield "Start the provisioner: `panda up`, or `panda provision`; `panda status` shows what runs."
     if "queue.no_pilots" in codes:
         yield "Start pilots: `panda provision`, or look why the provisioner starts none (`panda doctor`)."
     if "queue.shut" in codes:

@@ -35,27 +35,30 @@ def file_name(task_name: str, stream: str, serial: int, attempt: int, local_name
     return f"{task_name}.{stream}.{serial:06d}.{attempt}{''.join(PurePosixPath(local_name).suffixes)}"
 
 
-def run_jobs(task_id: int, cut: Sequence[Sequence[Unit]], job_ids: Sequence[int]) -> tuple[list[NewJob], list[NewInput]]:
-    """Returns a job for each group of units with its inputs. Its serial is the number of its first unit, its attempt that unit's next one."""
+def run_jobs(task_id: int, cut: Sequence[Sequence[Unit]], job_ids: Sequence[int], endpoint_id: int | None = None) -> tuple[list[NewJob], list[NewInput]]:
+    """Returns a job for each group of units with its inputs. Its serial is the number of its first unit, its attempt that unit's next one.
+
+    Where its outputs go is fixed with it, so that a queue that changes later misleads nobody.
+    """
     jobs, inputs = [], []
     for units, job_id in zip(cut, job_ids, strict=True):
         first = units[0]
-        jobs.append(NewJob(job_id, first.attempt + 1, first.job_id, _delta(task_id, units)))
+        jobs.append(NewJob(job_id, first.attempt + 1, first.job_id, _delta(task_id, units, endpoint_id)))
         inputs += [NewInput(job_id, n, unit.task_dataset_id, unit.task_file_id, unit.file_id) for n, unit in enumerate(units)]
     return jobs, inputs
 
 
-def _delta(task_id: int, units: Sequence[Unit]) -> dict[str, Any]:
+def _delta(task_id: int, units: Sequence[Unit], endpoint_id: int | None) -> dict[str, Any]:
     first = units[0]
-    delta: dict[str, Any] = {"serial": first.number, "seed": seed(task_id, first.number)}
+    delta: dict[str, Any] = {"serial": first.number, "seed": seed(task_id, first.number), "endpoint_id": endpoint_id}
     if first.first_event is not None:
         delta |= {"first_event": first.first_event, "n_events": first.n_events}
     return delta
 
 
-def merge_job(task_id: int, group: Group, members: Sequence[Member], job_id: int) -> tuple[NewJob, list[NewInput]]:
+def merge_job(task_id: int, group: Group, members: Sequence[Member], job_id: int, endpoint_id: int | None = None) -> tuple[NewJob, list[NewInput]]:
     """Returns the job that merges a group, with the group's files as inputs."""
-    delta = {"serial": group.serial, "seed": seed(task_id, group.serial)}
+    delta = {"serial": group.serial, "seed": seed(task_id, group.serial), "endpoint_id": endpoint_id}
     job = NewJob(job_id, group.attempt + 1, group.job_id, delta)
     return job, [NewInput(job_id, n, member.task_dataset_id, None, member.file_id) for n, member in enumerate(members)]
 

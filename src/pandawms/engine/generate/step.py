@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from pandawms.domain.errors import Conflict
-from pandawms.domain.snapshot import JobKind, Requirement
+from pandawms.domain.errors import Conflict, Unavailable
+from pandawms.domain.snapshot import JobKind
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.engine import boundary
 from pandawms.engine.generate import plan as planning
+from pandawms.engine.requirements import requirement
 from pandawms.engine.services import Services
 from pandawms.store import brokerage, jobs, merges, tasks, units
 from pandawms.store.database import Connection, Pool
@@ -34,10 +36,21 @@ async def _from_allocations(pool: Pool, services: Services) -> int:
         with suppress(Conflict):
             async with pool.acquire() as connection, connection.transaction():
                 taken = await brokerage.take(connection, 1)
-                made += sum([await _consume(connection, allocation, services) for allocation in taken])
+                for allocation in taken:
+                    made += await _consume_or_drop(connection, allocation, services)
         if not taken:
             break
     return made
+
+
+async def _consume_or_drop(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
+    """An allocation that fails is dropped, so that it does not stand in the way of the others; the broker gives the task another one later."""
+    made: int | None = None
+    async with boundary.of_task(connection, WHO, taken.task_id, passing=(Conflict,)), connection.transaction():
+        made = await _consume(connection, taken, services)
+    if made is None:
+        await brokerage.use(connection, taken.allocation_id, 0)
+    return made or 0
 
 
 async def _consume(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
@@ -51,25 +64,25 @@ async def _consume(connection: Connection, taken: brokerage.Taken, services: Ser
     await brokerage.use(connection, taken.allocation_id, sum(len(group) for group in cut))
     if not cut:
         return 0
-    new, inputs = planning.run_jobs(task.task_id, cut, await jobs.next_ids(connection, len(cut)))
-    streams = document.outputs
-    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs, streams)
+    endpoint_id = await _endpoint(connection, taken.queue_id)
+    new, inputs = planning.run_jobs(task.task_id, cut, await jobs.next_ids(connection, len(cut)), endpoint_id)
+    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs, document.outputs)
     await tasks.move(connection, task.task_id, TaskEvent.START, WHO)
     await _keep_open(connection, task.task_id)
     return len(new)
 
 
 async def _from_groups(pool: Pool, services: Services) -> int:
+    """Each group in a transaction of its own; one that fails stays as it is and does not stand in the way of the others."""
     made = 0
-    for _ in range(services.options.tasks_per_step):
-        with suppress(Conflict):
-            async with pool.acquire() as connection, connection.transaction():
-                found = await merges.take_mergeable(connection, 1)
-                for group in found:
-                    await _merge(connection, group)
-        if not found:
-            break
-        made += 1
+    async with pool.acquire() as connection:
+        for group_id, task_id in await merges.mergeable(connection, services.options.tasks_per_step):
+            with suppress(Conflict):
+                async with boundary.of_task(connection, WHO, task_id, passing=(Conflict,)), connection.transaction():
+                    group = await merges.take(connection, group_id)
+                    if group is not None:
+                        await _merge(connection, group)
+                        made += 1
     return made
 
 
@@ -79,7 +92,9 @@ async def _merge(connection: Connection, group: merges.Group) -> None:
     document = decode_document(task.document)
     assert document.merge is not None, "a merge group belongs to a task that merges"
     (job_id,) = await jobs.next_ids(connection, 1)
-    job, inputs = planning.merge_job(task.task_id, group, await merges.members(connection, group.merge_group_id), job_id)
+    job, inputs = planning.merge_job(
+        task.task_id, group, await merges.members(connection, group.merge_group_id), job_id, await _endpoint(connection, group.queue_id)
+    )
     await _create(connection, task, document, group.queue_id, JobKind.MERGE, [job], inputs, document.merge.outputs)
     await merges.start_group(connection, group.merge_group_id, job_id)
     await _keep_open(connection, task.task_id)
@@ -91,13 +106,20 @@ async def _keep_open(connection: Connection, task_id: int) -> None:
         raise Conflict(f"task {task_id} takes no jobs any more", code="task.shut")
 
 
+async def _endpoint(connection: Connection, queue_id: int) -> int:
+    """Where jobs of this queue put their outputs. Raises Unavailable, so that nothing is made, when it is nowhere now."""
+    found = (await jobs.write_endpoints(connection, [queue_id])).get(queue_id)
+    if found is None:
+        raise Unavailable(f"queue {queue_id} has no storage to write to", code="queue.no_storage")
+    return found
+
+
 async def _create(connection: Connection, task: tasks.Task, document: TaskDocument, queue_id: int, kind: JobKind, new: Sequence[NewJob],
                   inputs: Sequence[NewInput], streams: Mapping[str, str]) -> None:  # fmt: skip
-    resources = document.resources
-    need = Requirement(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind)
     datasets = {d.stream: d.task_dataset_id for d in await units.task_datasets(connection, [task.task_id]) if d.role in ("output", "transient")}
     written = list(planning.outputs(task.name, new, streams, datasets, Counter(f.job_id for f in inputs)))
     await jobs.create(
         connection, task_id=task.task_id, version=task.version, kind=str(kind), queue_id=queue_id,
-        requirement_id=await jobs.requirement_id(connection, need), priority=task.priority, who=WHO, new=new, inputs=inputs, outputs=written,
+        requirement_id=await jobs.requirement_id(connection, requirement(document.resources, kind)), priority=task.priority, who=WHO,
+        new=new, inputs=inputs, outputs=written,
     )  # fmt: skip

@@ -101,12 +101,11 @@ async def _register(connection: Connection, decisions: Sequence[Decision]) -> No
     All files of a job that waits for a merge go to its transient dataset: the others move to where they belong when the merge has succeeded, so that
     no reader sees the output of a job that may have to run again.
     """
-    endpoints = await jobs.write_endpoints(connection, {d.job.queue_id for d in decisions})
     batches: dict[tuple[int, str, int], list[tuple[jobs.Expected, catalogue.NewFile]]] = {}
     for decision in decisions:
         aside = next((expected.dataset_id for expected, _ in decision.outputs if expected.dataset_role == "transient"), None)
         for expected, file in decision.outputs:
-            batches.setdefault((aside or expected.dataset_id, expected.scope, endpoints[decision.job.queue_id]), []).append((expected, file))
+            batches.setdefault((aside or expected.dataset_id, expected.scope, decision.job.endpoint_id or 0), []).append((expected, file))
     bound: list[tuple[int, int, int, str]] = []
     for (dataset_id, scope, endpoint_id), outputs in sorted(batches.items()):
         ids = await catalogue.add_files(connection, dataset_id, scope, [file for _, file in outputs], endpoint_id)

@@ -1,5 +1,9 @@
 """The clock: ends what nobody holds any more and makes room ahead of need."""
 
+from contextlib import suppress
+
+import asyncpg
+
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
 from pandawms.engine.watch.plan import lost, orphaned
@@ -15,20 +19,30 @@ async def step(pool: Pool, services: Services) -> int:
         ended = 0
         if await hearing.is_hearing(connection, services.options.hearing_gap_seconds):
             ended = await _end_lost(connection, services)
+    await _make_partitions(pool)
     async with pool.acquire() as connection, connection.transaction():
-        await partitions.make_ahead(connection)
         await brokerage.drop_expired(connection)
         await idempotency.drop_old(connection, days=7)
-        await _drop_sandboxes(connection, services)
+    await _drop_sandboxes(pool, services)
     return ended
 
 
-async def _drop_sandboxes(connection: Connection, services: Services) -> None:
+async def _make_partitions(pool: Pool) -> None:
+    """Makes room ahead of need; behind a long read it gives up after 2 s, so that dispatch never waits for it, and the next round tries again."""
+    with suppress(asyncpg.LockNotAvailableError):
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '2s'")
+            await partitions.make_ahead(connection)
+
+
+async def _drop_sandboxes(pool: Pool, services: Services) -> None:
     """Deletes the contents of sandboxes that expired and that nobody owns or needs; an upload of the same content waits for the commit."""
-    for digest in await catalogue.expired_sandboxes(connection):
-        await catalogue.lock_sandbox(connection, digest)
-        if not await catalogue.is_owned(connection, digest):
-            services.blobs.sandbox(digest).unlink(missing_ok=True)
+    async with pool.acquire() as connection:
+        for digest in await catalogue.expired_sandboxes(connection, 100):
+            async with connection.transaction():
+                await catalogue.lock_sandbox(connection, digest)
+                if await catalogue.forget_sandbox(connection, digest):
+                    services.blobs.sandbox(digest).unlink(missing_ok=True)
 
 
 async def _end_lost(connection: Connection, services: Services) -> int:

@@ -20,3 +20,19 @@ def data_of(arguments: argparse.Namespace) -> Path:
 def columns(*titles: str) -> list[Column[Sequence[str]]]:
     """Returns columns for rows that are plain sequences, in order."""
     return [Column(title, itemgetter(n)) for n, title in enumerate(titles)]
+
+
+def port_number(text: str) -> int:
+    """Reads a port; argparse shows the message of the error."""
+    return _within(text, 1, 65535)
+
+
+def positive(text: str) -> int:
+    """Reads a number of at least 1."""
+    return _within(text, 1, 100_000)
+
+
+def _within(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
+    return int(text)

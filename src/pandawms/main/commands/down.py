@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Down has no arguments of its own."""
+    """Adds the arguments of down."""
+    parser.add_argument("--remove-data", action="store_true", help="then delete the data folder, with its database")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
@@ -22,5 +23,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
     data = data_of(arguments)
     was_up = down.down(data)
+    if arguments.remove_data:
+        down.remove(data)
     session.terminal.note(f"PanDA is down ({data})" if was_up else f"nothing ran in {data}")
     return ExitCode.OK

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
-from pandawms.main.commands.arguments import data_of
+from pandawms.main.commands.arguments import data_of, port_number
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of server."""
     parser.add_argument("--host", help="address to listen on (else server.host; beyond loopback TLS is needed)")
-    parser.add_argument("--port", type=int, help="port to listen on (else server.port, else 8080)")
+    parser.add_argument("--port", type=port_number, help="port to listen on (else server.port, else 8080)")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:

@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
-from pandawms.main.commands.arguments import data_of
+from pandawms.main.commands.arguments import data_of, port_number, positive
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of up."""
-    parser.add_argument("--port", type=int, help="port of the API (else that of last time, else a free one)")
-    parser.add_argument("--slots", type=int, help="how many jobs run at once (else as many as cores)")
+    parser.add_argument("--port", type=port_number, help="port of the API (else that of last time, else a free one)")
+    parser.add_argument("--slots", type=positive, help="how many jobs run at once (else as many as cores)")
     parser.add_argument("--detach", action="store_true", help="return when the system answers, and leave it running")
 
 

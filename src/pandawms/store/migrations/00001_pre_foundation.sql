@@ -93,6 +93,7 @@ CREATE TABLE queue (
     gpus integer NOT NULL DEFAULT 0,
     slots integer NOT NULL CHECK (slots > 0),
     last_pilot_at timestamptz,
+    provisioned_at timestamptz,
     settings jsonb NOT NULL DEFAULT '{}'
 );
 ALTER TABLE token ADD FOREIGN KEY (queue_id) REFERENCES queue;
@@ -121,6 +122,7 @@ CREATE TABLE worker (
     CHECK ((ended_at IS NOT NULL) = (status IN ('finished', 'failed', 'cancelled', 'missed')))
 );
 CREATE INDEX worker_alive ON worker (queue_id) WHERE ended_at IS NULL;
+CREATE INDEX worker_failed ON worker (queue_id, worker_id) WHERE status = 'failed';
 
 -- The catalogue --------------------------------------------------------------------------------------------------
 
@@ -143,6 +145,7 @@ CREATE TABLE dataset (
     removed_at timestamptz,
     CHECK (is_open = (closed_at IS NULL))
 );
+CREATE INDEX dataset_producer ON dataset (producer_task_id) WHERE producer_task_id IS NOT NULL;
 CREATE UNIQUE INDEX dataset_name ON dataset (scope, name) WHERE removed_at IS NULL;
 
 CREATE TABLE dataset_member (
@@ -212,6 +215,7 @@ CREATE TABLE task (
 );
 -- A name is free again when its task was killed or could never run.
 CREATE UNIQUE INDEX task_name ON task (owner_id, name) WHERE status NOT IN ('aborted', 'broken', 'obsolete');
+CREATE INDEX task_parent ON task (parent_task_id) WHERE parent_task_id IS NOT NULL;
 CREATE INDEX task_active ON task (status, next_look_at) WHERE ended_at IS NULL;
 ALTER TABLE dataset ADD FOREIGN KEY (producer_task_id) REFERENCES task;
 
@@ -353,7 +357,10 @@ CREATE TABLE job (
 ) WITH (fillfactor = 70);
 CREATE INDEX job_ready ON job (queue_id, share_id, requirement_id, priority DESC, job_id) WHERE status = 'activated';
 CREATE INDEX job_of_task ON job (task_id);
-CREATE INDEX job_unplaced ON job (job_id) WHERE status IN ('defined', 'assigned');
+-- New jobs come before those that wait for data, however many of these there are.
+CREATE INDEX job_unplaced ON job (status DESC, job_id) WHERE status IN ('defined', 'assigned');
+-- Jobs in the hands of pilots: counted at every claim, looked through by watch. Built on the status, which a heartbeat does not change.
+CREATE INDEX job_leased ON job (queue_id, share_id) WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout');
 CREATE INDEX job_claimed ON job (claim_id) WHERE claim_id IS NOT NULL;
 
 -- Who waits for whom; a job is released when its waits_for is zero.
@@ -456,6 +463,7 @@ CREATE TABLE command (
     CHECK ((task_id IS NULL) <> (job_id IS NULL)),
     CHECK ((applied_at IS NULL) = (answer IS NULL))
 );
+CREATE INDEX command_pending ON command (command_id) WHERE applied_at IS NULL;
 CREATE UNIQUE INDEX command_pending_task ON command (task_id, verb) WHERE applied_at IS NULL AND task_id IS NOT NULL;
 CREATE UNIQUE INDEX command_pending_job ON command (job_id, verb) WHERE applied_at IS NULL AND job_id IS NOT NULL;
 
@@ -528,6 +536,7 @@ CREATE TABLE idempotency (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, key)
 );
+CREATE INDEX idempotency_age ON idempotency (created_at);
 
 -- Partitions -------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,11 @@ WHERE t.status IN ('ready', 'scouting', 'running') AND t.ended_at IS NULL AND t.
     AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id)
 ORDER BY t.priority DESC, t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
 
+-- name: may_allocate(task_id)$
+-- Holds a task that still has no allocation and may get jobs; no row when another broker was faster, or the task is not open any more.
+SELECT t.task_id FROM task t WHERE t.task_id = :task_id AND t.status IN ('ready', 'scouting', 'running')
+    AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id) FOR NO KEY UPDATE OF t SKIP LOCKED;
+
 -- name: replace_allocations(task_id, queue_ids, quotas, weights, seconds)!
 -- The task's allocations are now these, until they expire; those that expired are gone.
 WITH old AS (DELETE FROM allocation WHERE task_id = :task_id AND NOT queue_id = ANY (:queue_ids::integer[]))

@@ -77,16 +77,15 @@ SELECT EXISTS (
     WHERE j.queue_id = :queue_id AND j.status IN ('sent', 'starting', 'stagein', 'running', 'stageout') AND t.document #>> '{program,sandbox}' = :sha256
 );
 
--- name: expired_sandboxes()
--- Forgets the claims to sandboxes that expired and no active task needs; returns the contents nobody owns any more.
-WITH gone AS (
-    DELETE FROM sandbox s WHERE s.expires_at < now() AND NOT EXISTS (
-        SELECT 1 FROM task t JOIN task_template p USING (task_id, version)
-        WHERE t.ended_at IS NULL AND p.document #>> '{program,sandbox}' = encode(s.sha256, 'hex'))
-    RETURNING sha256, owner_id
-)
-SELECT DISTINCT g.sha256 FROM gone g WHERE NOT EXISTS (
-    SELECT 1 FROM sandbox s WHERE s.sha256 = g.sha256 AND NOT EXISTS (SELECT 1 FROM gone o WHERE o.sha256 = s.sha256 AND o.owner_id = s.owner_id));
+-- name: expired_sandboxes(n)
+-- Contents that somebody may have no longer and that no active task needs.
+SELECT DISTINCT s.sha256 FROM sandbox s WHERE s.expires_at < now() AND NOT EXISTS (
+    SELECT 1 FROM task t JOIN task_template p USING (task_id, version) WHERE t.ended_at IS NULL AND p.document #>> '{program,sandbox}' = encode(s.sha256, 'hex'))
+LIMIT :n;
+
+-- name: forget_sandbox(sha256)!
+DELETE FROM sandbox s WHERE s.sha256 = :sha256 AND s.expires_at < now() AND NOT EXISTS (
+    SELECT 1 FROM task t JOIN task_template p USING (task_id, version) WHERE t.ended_at IS NULL AND p.document #>> '{program,sandbox}' = encode(s.sha256, 'hex'));
 
 -- name: open_inputs()
 -- Datasets that active tasks read and that may still grow.

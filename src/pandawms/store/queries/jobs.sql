@@ -75,6 +75,10 @@ WHERE cores <= :cores AND memory_mb <= coalesce(:memory_mb::integer, memory_mb) 
     AND wall_seconds <= coalesce(:wall_seconds::integer, wall_seconds) AND architecture IN ('any', :architecture) AND gpus <= :gpus
 ORDER BY requirement_id;
 
+-- name: hold_claims(keys)!
+-- The same claim at two servers at once goes one after the other.
+SELECT pg_advisory_xact_lock(k) FROM (SELECT k FROM unnest(:keys::bigint[]) AS a (k) ORDER BY k) ordered;
+
 -- name: claimed(claim_ids)
 -- Jobs that are leased under these claims already: the answer to a repeated claim.
 SELECT job_id, claim_id FROM job WHERE claim_id = ANY (:claim_ids::uuid[]) AND lease_expires_at IS NOT NULL ORDER BY job_id;
@@ -139,7 +143,7 @@ SELECT r.job_id, o.verdict, o.reason FROM renewed r LEFT JOIN job_order o USING 
 
 -- name: lock_held(job_ids, claim_ids)
 -- Of the jobs named, those that their claim still holds under a lease, locked in order.
-SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id FROM job j JOIN job_spec s USING (job_id)
+SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id, (s.delta ->> 'endpoint_id')::integer AS endpoint_id FROM job j JOIN job_spec s USING (job_id)
 JOIN unnest(:job_ids::bigint[], :claim_ids::uuid[]) AS a (job_id, claim_id) ON a.job_id = j.job_id AND a.claim_id = j.claim_id
 WHERE j.lease_expires_at IS NOT NULL ORDER BY j.job_id FOR UPDATE OF j;
 

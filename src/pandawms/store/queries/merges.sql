@@ -12,10 +12,15 @@ RETURNING merge_group_id;
 UPDATE job_file f SET merge_group_id = :merge_group_id, status = 'merging'
 FROM unnest(:job_ids::bigint[], :ns::integer[]) AS a (job_id, n) WHERE f.job_id = a.job_id AND f.n = a.n AND f.status = 'ready';
 
--- name: take_mergeable(n)
--- Groups that need a merge job, each for the caller alone until its transaction ends.
-SELECT g.merge_group_id, g.task_id, g.queue_id, g.serial, g.attempt, g.job_id FROM merge_group g JOIN task t USING (task_id)
-WHERE g.status = 'mergeable' AND t.status IN ('ready', 'running', 'scouting') ORDER BY g.merge_group_id LIMIT :n FOR NO KEY UPDATE OF g SKIP LOCKED;
+-- name: mergeable(n)
+-- Groups that need a merge job, of tasks that may get one.
+SELECT g.merge_group_id, g.task_id FROM merge_group g JOIN task t USING (task_id)
+WHERE g.status = 'mergeable' AND t.status IN ('ready', 'running', 'scouting') ORDER BY g.merge_group_id LIMIT :n;
+
+-- name: take(merge_group_id)^
+-- One of them, for the caller alone until its transaction ends; no row when somebody else has or had it.
+SELECT g.merge_group_id, g.task_id, g.queue_id, g.serial, g.attempt, g.job_id FROM merge_group g
+WHERE g.merge_group_id = :merge_group_id AND g.status = 'mergeable' FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: start_group(merge_group_id, job_id)!
 UPDATE merge_group SET status = 'merging', attempt = attempt + 1, job_id = :job_id WHERE merge_group_id = :merge_group_id AND status = 'mergeable';

@@ -37,7 +37,9 @@ FROM site s LEFT JOIN queue q USING (site_id) GROUP BY s.site_id ORDER BY s.name
 -- Every queue with what fills it: few rows, looked at by the broker and by people.
 SELECT q.*, c.name AS community, s.name AS site,
     coalesce(j.activated, 0) AS activated_jobs, coalesce(j.leased, 0) AS running_jobs, coalesce(j.other, 0) AS other_jobs,
-    (SELECT count(*) FROM worker w WHERE w.queue_id = q.queue_id AND w.ended_at IS NULL) AS workers
+    (SELECT count(*) FROM worker w WHERE w.queue_id = q.queue_id AND w.ended_at IS NULL) AS workers,
+    (SELECT w.diagnosis FROM worker w WHERE w.queue_id = q.queue_id AND w.status = 'failed' AND w.ended_at > now() - interval '10 min'
+     ORDER BY w.worker_id DESC LIMIT 1) AS last_failure
 FROM queue q JOIN community c USING (community_id) JOIN site s USING (site_id)
 LEFT JOIN (
     SELECT queue_id, count(*) FILTER (WHERE status = 'activated') AS activated, count(*) FILTER (WHERE lease_expires_at IS NOT NULL) AS leased,
@@ -67,3 +69,7 @@ FROM share s LEFT JOIN (
     SELECT share_id, count(*) AS leased FROM job WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout') GROUP BY share_id
 ) j USING (share_id)
 ORDER BY s.share_id;
+
+-- name: note_provisioner(queue_id)!
+-- A provisioner asked what the queue needs: kept at most once in 5 s.
+UPDATE queue SET provisioned_at = now() WHERE queue_id = :queue_id AND (provisioned_at IS NULL OR provisioned_at < now() - interval '5 s');

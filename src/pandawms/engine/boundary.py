@@ -1,0 +1,33 @@
+"""The boundary of the loop for one task: what goes wrong with it is logged and kept as its reason, and all others go on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import structlog
+
+from pandawms.store import tasks
+from pandawms.store.database import Connection
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_SECONDS = 10.0
+DATABASE_AWAY: tuple[type[Exception], ...] = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+"""Failures that are nobody's task's: the whole step has failed."""
+
+
+@asynccontextmanager
+async def of_task(connection: Connection, stage: str, task_id: int, passing: tuple[type[Exception], ...] = ()) -> AsyncIterator[None]:
+    """Lets a failure inside the block end only the block, which opens its own transaction (or savepoint). The task is looked at again after 10 s.
+
+    Failures of the database itself, and those that the caller expects (`passing`), are passed on.
+    """
+    let_through = (*DATABASE_AWAY, *passing)
+    try:
+        yield
+    except let_through:
+        raise
+    except Exception as error:
+        log.exception("task.failed_in_stage", stage=stage, task_id=task_id)
+        reason = {"code": "engine.failed", "text": f"{stage} failed on it: {type(error).__name__}; it is tried again, and the engine's log says more"}
+        await tasks.explain(connection, task_id, reason, LOOK_AGAIN_SECONDS)
