@@ -87,7 +87,16 @@ async def test_whoami_says_what_a_token_may_do(api: Api) -> None:
 async def test_health_tells_that_no_engine_runs_and_that_the_database_is_away(api: Api) -> None:
     degraded = await api.nobody.get("/system/health")
     assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
-    assert {check["name"]: check["ok"] for check in degraded.json()["checks"]} == {"database": True, "schema": True, "engine": False}
+    assert {check["name"]: check["ok"] for check in degraded.json()["checks"]} == {
+        "database": True,
+        "schema": True,
+        "engine": False,
+        "provisioner": True,
+    }
+    async with api.core.pool.acquire() as connection:
+        await connection.execute("UPDATE queue SET provisioned_at = now() - interval '1 min'")
+    silent = {check["name"]: check for check in (await api.nobody.get("/system/health")).json()["checks"]}["provisioner"]
+    assert (silent["ok"], "nobody starts pilots" in silent["detail"]) == (False, True)
     await api.core.pool.close()
     down = await api.nobody.get("/system/health")
     assert (down.status_code, down.json()["status"]) == (503, "down")

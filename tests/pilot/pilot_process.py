@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +68,14 @@ class Node:
         """A storage endpoint."""
         return self.folder / "storage"
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """Starts a pilot with an empty environment."""
+    def start(self, *options: str, wrapper: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Starts a pilot with an empty environment; `wrapper` are words before its command line."""
         token = self.folder / "token"
         token.write_text(TOKEN + "\n")
         known = ["--server", self.server.url, "--queue", "here", "--token-file", str(token)]
         folders = ["--work-dir", str(self.work), "--cache-dir", str(self.cache), "--min-free-disk-mb", "10"]
         with (self.folder / "pilot.err").open("ab") as errors:
-            pilot = subprocess.Popen([oldest_python(), "-I", str(self.pilot_file), *known, *folders, *options], env={}, stderr=errors)
+            pilot = subprocess.Popen([*wrapper, oldest_python(), "-I", str(self.pilot_file), *known, *folders, *options], env={}, stderr=errors)
         self.pilots.append(pilot)
         return pilot
 

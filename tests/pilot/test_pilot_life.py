@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import signal
 import tarfile
 import zlib
@@ -108,13 +109,15 @@ def test_a_damaged_input_is_never_given_to_the_program(node: Node, server: Pilot
     assert "payload.stdout" not in log_files(server)
 
 
-def test_a_full_storage_is_told_as_no_space(node: Node, server: PilotServer) -> None:
+def test_a_full_storage_is_told_by_the_name_of_the_destination(node: Node, server: PilotServer) -> None:
     """The unfinished copy is a link to /dev/full, which gives the kernel's own ENOSPC everywhere, without being root."""
     node.storage.mkdir()
     server.name_claim = "c0ffee"
     server.add_job(command=f"echo x > a.txt; ln -s /dev/full {node.storage}/a.txt.part-c0ffee", outputs=[node.output("a.txt")])
     assert node.run() == 0
-    assert server.reports[1]["outcome"]["code"] == 1098
+    outcome = server.reports[1]["outcome"]
+    assert (outcome["domain"], outcome["code"]) == ("data", 1333)
+    assert (node.storage / "a.txt").as_uri() in outcome["message"]
     assert list(node.storage.iterdir()) == []
 
 
@@ -137,6 +140,7 @@ def test_a_signal_while_waiting_for_work_ends_the_pilot_at_once(node: Node, serv
 
 def test_a_denied_pilot_leaves_with_its_own_status(node: Node, server: PilotServer) -> None:
     assert node.start("--token-file", "/dev/null").wait(20) == 3
+    assert "401" in json.loads(node.said().splitlines()[-1])["reason"]
     assert server.count("claim") == 0
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
+
 from tests.pilot.pilot_process import Node, is_alive, wait_until
 from tests.pilot.pilot_server import PilotServer
 
@@ -101,10 +106,14 @@ def test_a_sandbox_with_another_checksum_is_not_run(node: Node, server: PilotSer
     assert server.reports[1]["outcome"]["code"] == 2004
 
 
-def test_an_environment_that_cannot_exist_is_told_with_the_installers_words(node: Node, server: PilotServer) -> None:
+@pytest.mark.parametrize("uv", ["/no/uv/here", str(Path(sys.executable).with_name("uv"))], ids=["pip", "uv"])
+def test_an_environment_that_cannot_exist_is_told_in_one_line(uv: str, node: Node, server: PilotServer) -> None:
     server.add_job(command="true", environment={"packages": ["not a requirement!"]})
     server.add_job(2, command="true", environment={"python": ">=4"})
-    assert node.start("--max-jobs", "2").wait(60) == 0
-    assert server.reports[1]["outcome"]["code"] in (2001, 2002)
-    assert "not a requirement!" in server.reports[1]["outcome"]["message"]
-    assert server.reports[2]["outcome"]["code"] == 2003
+    server.add_job(3, command="true", environment={"python": "=>3"})
+    assert node.start("--max-jobs", "3", "--uv", uv).wait(60) == 0
+    outcomes = {job_id: report["outcome"] for job_id, report in server.reports.items()}
+    assert {job_id: outcome["code"] for job_id, outcome in outcomes.items()} == {1: 2002, 2: 2003, 3: 2002}
+    assert "not a requirement!" in outcomes[1]["message"]
+    assert "\n" not in outcomes[1]["message"]
+    assert not outcomes[1]["retryable"]

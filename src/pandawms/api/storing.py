@@ -18,7 +18,7 @@ from pandawms.store.database import Connection
 from pandawms.store.lists import Registration
 from pandawms.store.places import Endpoint
 from pandawms.wire.dataset import FileRegistration
-from pandawms.wire.names import FileName
+from pandawms.wire.names import FILE_NAME_RULE, FileName
 
 
 class _Named(msgspec.Struct):
@@ -40,7 +40,7 @@ def checked_name(name: str) -> str:
     except msgspec.ValidationError:
         raise Invalid(
             f"{name[:250]!r} cannot be the name of a file", code="bad_name", field="name", value=name[:250],
-            allowed="letters, digits and . _ + = @ , - after a first letter, digit or _, at most 250", hint="rename it",
+            allowed=FILE_NAME_RULE, hint="rename it",
         ) from None  # fmt: skip
 
 

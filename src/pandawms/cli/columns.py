@@ -7,6 +7,7 @@ from pandawms.wire.dataset import Dataset, File
 from pandawms.wire.job import JobSummary
 from pandawms.wire.queue import Queue, Site
 from pandawms.wire.task import TaskInputUnit, TaskSummary
+from pandawms.wire.token import TokenView
 from pandawms.wire.worker import Worker
 
 TASKS: tuple[Column[TaskSummary], ...] = (
@@ -93,4 +94,13 @@ SITES: tuple[Column[Site], ...] = (
     Column("status", lambda site: site.status),
     Column("queues", lambda site: site.queues),
     Column("storage_endpoints", lambda site: site.storage_endpoints),
+)
+TOKENS: tuple[Column[TokenView], ...] = (
+    Column("token_id", lambda token: token.token_id),
+    Column("name", lambda token: token.name),
+    Column("scopes", lambda token: token.scopes),
+    Column("queue", lambda token: token.queue),
+    Column("created_at", lambda token: token.created_at, lambda token: age_text(token.created_at)),
+    Column("expires_at", lambda token: token.expires_at),
+    Column("revoked_at", lambda token: token.revoked_at),
 )

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Lists all findings; the exit code is that of the first one that is not well."""
-    findings = list(_findings(session))
+    findings = [msgspec.structs.replace(finding, hint="") if finding.ok else finding for finding in _findings(session)]
     session.terminal.table(
         findings,
         [

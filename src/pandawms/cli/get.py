@@ -38,15 +38,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    """Fetches and lists the files."""
+    """Fetches and lists the files; says so when there are none."""
     with session.client() as client:
         outputs = chosen_outputs(client, arguments.task, arguments.streams)
+        if not outputs:
+            session.terminal.note(f"task {arguments.task} has no outputs")
+            return ExitCode.OK
         arguments.to.mkdir(parents=True, exist_ok=True)
         fetched = [
             fetch(client, output.stream, file, arguments.to / file.name, force=arguments.force)
             for output in outputs
             for file in client.datasets.files(output.dataset_id)
         ]
+    if not fetched:
+        session.terminal.note(f"task {arguments.task} has no output files yet")
+        return ExitCode.OK
     show_fetched(fetched, session)
     return ExitCode.OK
 
@@ -65,12 +71,17 @@ def chosen_outputs(client: Client, task: str, streams: list[str]) -> list[TaskOu
 def fetch(client: Client, stream: str, file: File, path: Path, *, force: bool = False) -> Fetched:
     """One file to `path`; a file there that differs is only overwritten with `force`, else Conflict is raised."""
     is_new = not _is_same(path, file)
-    if is_new and path.exists() and not force:
+    if is_new and is_taken(path) and not force:
         hint = "move it away, choose another folder with --to, or give --force"
         raise Conflict(f"{path} is there already and differs", code="file_exists", field="--to", value=str(path), hint=hint)
     if is_new:
         client.files.download(file, path)
     return Fetched(stream, str(path), file.size_bytes or path.stat().st_size, file.adler32 or "", is_new)
+
+
+def is_taken(path: Path) -> bool:
+    """Whether anything has this name: a file, a folder, or a link, be it to nothing."""
+    return path.exists() or path.is_symlink()
 
 
 def _is_same(path: Path, file: File) -> bool:

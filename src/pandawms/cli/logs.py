@@ -1,5 +1,6 @@
 """Print what a job wrote: its standard output and error, or any file of its log folder.
 
+Control characters are shown on a terminal, not sent to it (--raw sends them); a pipe and --to get the bytes as they are.
 A bare number is a job; for a task its job that failed last is taken, else the one that ended last.
 """
 
@@ -11,8 +12,10 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pandawms.cli.escaping import escaped
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.references import parse_reference, resolved
+from pandawms.cli.terminal import Terminal
 from pandawms.domain.errors import NotFound, did_you_mean
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="JOB", help="job id, or a task's name")
     parser.add_argument("--file", help="print this file of the log folder")
     parser.add_argument("--list", action="store_true", help="list the files of the log folder")
+    parser.add_argument("--raw", action="store_true", help="on a terminal too: write control characters as they are")
     parser.add_argument("--to", type=Path, metavar="FILE", help="save the whole log folder as FILE (tar.gz)")
 
 
@@ -45,7 +49,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         for name, content in files.items():
             session.terminal.line(f"{name}\t{len(content)}")
     else:
-        _print(_chosen(files, arguments.file), session)
+        show_files(_chosen(files, arguments.file), session.terminal, raw=arguments.raw)
     return ExitCode.OK
 
 
@@ -67,15 +71,27 @@ def _chosen(files: dict[str, bytes], name: str | None) -> dict[str, bytes]:
     return {found: files[found]}
 
 
-def _print(files: dict[str, bytes], session: Session) -> None:
-    out = session.terminal.stdout
-    for name, content in files.items():
+def show_files(files: dict[str, bytes], terminal: Terminal, *, raw: bool = False) -> None:
+    """Writes files one after the other: their bytes, or on a terminal (unless `raw`) text without control characters."""
+    for number, (name, content) in enumerate(files.items()):
+        is_last = number + 1 == len(files)
         if len(files) > 1 and content:
-            session.terminal.note(f"==> {name} <==")
-        out.write(content.decode("utf-8", "replace"))
-        if content and not content.endswith(b"\n"):
-            out.write("\n")
-        out.flush()
+            terminal.note(f"==> {name} <==")
+        if raw or not terminal.is_tty:
+            _write_bytes(content if is_last or not content else _with_line_end(content), terminal)
+        elif content:
+            terminal.stdout.write(escaped(_with_line_end(content).decode("utf-8", "replace")))
+        terminal.stdout.flush()
+
+
+def _with_line_end(content: bytes) -> bytes:
+    return content if content.endswith(b"\n") else content + b"\n"
+
+
+def _write_bytes(content: bytes, terminal: Terminal) -> None:
+    terminal.stdout.flush()
+    terminal.stdout.buffer.write(content)
+    terminal.stdout.buffer.flush()
 
 
 def _job_of_task(client: Client, name: str) -> int:

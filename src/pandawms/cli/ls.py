@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 KINDS = ("tasks", "jobs", "files", "datasets", "queues", "workers", "sites")
 DEFAULT_LIMIT = 100
+_APPLIES: dict[str, tuple[str, ...]] = {
+    "tasks": ("status", "name", "owner"),
+    "jobs": ("of", "status", "queue"),
+    "files": ("of", "status"),
+    "files of a dataset": ("of",),
+    "datasets": ("status", "name"),
+    "queues": (),
+    "workers": ("status", "queue"),
+    "sites": (),
+}
+"""Which filters each list takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +43,48 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ls."""
     parser.add_argument("kind", nargs="?", default="tasks", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("of", nargs="?", metavar="OF", help="jobs: their task; files: their dataset (scope:name) or task")
-    parser.add_argument("--status", help="only in this status")
+    parser.add_argument("--status", help="tasks, jobs, files of a task, datasets and workers: only in this status")
     parser.add_argument("--name", help="tasks and datasets: only of this name")
     parser.add_argument("--owner", help="tasks: only of this user")
     parser.add_argument("--queue", help="jobs and workers: only on this queue")
-    parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help=f"at most so many (default {DEFAULT_LIMIT})")
-    parser.add_argument("--all", action="store_true", help="all of them")
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--limit", type=int, metavar="N", help=f"at most so many (default {DEFAULT_LIMIT})")
+    many.add_argument("--all", action="store_true", help="all of them")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Lists; says on standard error when there are more."""
-    if arguments.limit < 1:
-        raise Invalid("--limit must be at least 1", code="usage", field="--limit", value=arguments.limit, hint="or give --all")
+    limit = _checked(arguments)
     with session.client() as client:
         listing = _LISTINGS[arguments.kind](client, arguments)
         if arguments.all:
             session.terminal.table(listing.rows, listing.columns)
             return ExitCode.OK
-        shown = list(islice(listing.rows, arguments.limit))
-        has_more = len(shown) == arguments.limit and next(listing.rows, None) is not None
+        shown = list(islice(listing.rows, limit))
+        has_more = len(shown) == limit and next(listing.rows, None) is not None
     session.terminal.table(shown, listing.columns)
     if has_more:
-        session.terminal.note(f"these are the first {arguments.limit}; --all shows all")
+        session.terminal.note(f"these are the first {limit}; --all shows all")
     return ExitCode.OK
 
 
+def _checked(arguments: argparse.Namespace) -> int:
+    """How many to show; raises Invalid for a limit below 1 and for what does not apply to this kind."""
+    if arguments.limit is not None and arguments.limit < 1:
+        raise Invalid("--limit must be at least 1", code="usage", field="--limit", value=arguments.limit, hint="or give --all")
+    applies = _APPLIES["files of a dataset" if arguments.kind == "files" and ":" in (arguments.of or "") else arguments.kind]
+    for name in ("of", "status", "name", "owner", "queue"):
+        value = getattr(arguments, name)
+        if value is not None and name not in applies:
+            field = "OF" if name == "of" else f"--{name}"
+            allowed = ", ".join("OF" if word == "of" else f"--{word}" for word in applies) or "no filter"
+            hint = "`panda show` shows one thing" if name == "of" else "leave it out"
+            raise Invalid(f"{field} does not apply to {arguments.kind}", code="usage", field=field, value=value, allowed=allowed, hint=hint)
+    return DEFAULT_LIMIT if arguments.limit is None else int(arguments.limit)
+
+
 def _page_size(arguments: argparse.Namespace) -> int:
-    return MAX_PAGE_SIZE if arguments.all else min(MAX_PAGE_SIZE, arguments.limit + 1)
+    return MAX_PAGE_SIZE if arguments.all else min(MAX_PAGE_SIZE, (arguments.limit or DEFAULT_LIMIT) + 1)
 
 
 def _tasks(client: Client, arguments: argparse.Namespace) -> _Listing:

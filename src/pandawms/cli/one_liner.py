@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from pandawms.domain.errors import Invalid
+from pandawms.domain.errors import Invalid, did_you_mean
 from pandawms.wire.checks import checked
 from pandawms.wire.task import EnvironmentSpec, InputSpec, ProgramSpec, ResourceSpec, SplitSpec, TaskDocument
 
@@ -31,8 +31,10 @@ def document_of(
 ) -> TaskDocument:
     """The task that runs `command` over local input files, or `n_jobs` times without input; checked.
 
-    Words of the command that name files below `folder` travel with it, and so do `files`.
+    Words of the command that name files below `folder` travel with it, and so do `files`. Raises Invalid for a program that is named
+    by a path and is not there.
     """
+    _check_program(command, folder)
     return checked(
         TaskDocument(
             name=name or task_name(command),
@@ -54,6 +56,42 @@ def command_text(command: Sequence[str]) -> str:
     return command[0] if len(command) == 1 else " ".join(map(_quoted, command))
 
 
+def _words(command: Sequence[str]) -> list[str]:
+    """The words of the command; those of a line for the shell without the characters that end a command."""
+    if len(command) != 1:
+        return list(command)
+    lexer = shlex.shlex(command[0], posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        return list(lexer)
+    except ValueError:  # a quote that does not end: the shell may still understand it, as in a here-document
+        return command[0].split()
+
+
+def _check_program(command: Sequence[str], folder: Path) -> None:
+    word = next(iter(_words(command)), "")
+    is_path = "/" in word and not word.startswith(("/", "~")) and not re.search(r"[%$`*?\[=]", word)
+    if not is_path or (_is_below(word, folder) and (folder / word).is_file()):
+        return
+    raise Invalid(
+        f"{word} is no file below this folder",
+        code="file_missing",
+        field="program.command",
+        value=word,
+        allowed="a program that is a file below this folder, or a command of the machine where the job runs",
+        hint=_program_hint(PurePosixPath(word), "./" if word.startswith("./") else "", folder),
+    )
+
+
+def _program_hint(path: PurePosixPath, prefix: str, folder: Path) -> str:
+    beside = folder / path.parent
+    if ".." in path.parts:
+        return "go to the folder that holds the program: nothing outside the present folder travels"
+    siblings = [item.name for item in beside.iterdir() if item.is_file()] if beside.is_dir() else []
+    near = did_you_mean(path.name, siblings)
+    return f"did you mean {prefix}{(path.parent / near).as_posix()}?" if near else "go to the folder that holds the program"
+
+
 def _quoted(word: str) -> str:
     parts = _PLACEHOLDER.split(word)
     return "".join(part if index % 2 else (shlex.quote(part) if part else "") for index, part in enumerate(parts)) or "''"
@@ -61,7 +99,7 @@ def _quoted(word: str) -> str:
 
 def program_files(command: Sequence[str], folder: Path, extra: Sequence[str], outputs: Sequence[str]) -> tuple[str, ...]:
     """The words of the command that are files or folders below `folder`, and the extra ones, each once."""
-    words = shlex.split(command[0]) if len(command) == 1 else command
+    words = _words(command)
     named = [PurePosixPath(word).as_posix() for word in words if _is_below(word, folder) and word not in outputs]
     return tuple(dict.fromkeys([*named, *(PurePosixPath(word).as_posix() for word in extra)]))
 
@@ -86,6 +124,6 @@ def output_streams(outputs: Sequence[str]) -> dict[str, str]:
 
 def task_name(command: Sequence[str]) -> str:
     """A name that is free: the program's, the time, and four random digits."""
-    words = shlex.split(command[0]) if len(command) == 1 else list(command)
+    words = _words(command)
     program = re.sub(r"[^A-Za-z0-9._-]", "-", PurePosixPath(words[0]).stem if words else "")[:40].strip("-._")
     return f"run-{program or 'command'}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.terminal import Terminal, bytes_text
 from pandawms.wire.task import InputSpec, Plan, PlanInput, TaskDocument
@@ -59,9 +60,9 @@ def _show(plan: Plan, terminal: Terminal) -> None:
         slots = f", {queue.slots} slots" if queue.slots is not None else ""
         terminal.line(f"queue\t{queue.queue} at {queue.site}{slots}, weight {queue.weight:g}")
     for rejection in plan.rejections:
-        terminal.line(f"not\t{rejection.queue}: {rejection.reason} ({rejection.rule})")
+        terminal.line(f"not\t{rejection.queue}: {one_line(rejection.reason)} ({rejection.rule})")
     for warning in plan.warnings:
-        terminal.line(f"note\t{warning}")
+        terminal.line(f"note\t{one_line(warning)}")
 
 
 def _input_size(item: PlanInput) -> str:

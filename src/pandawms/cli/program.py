@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode, code_of
 from pandawms.cli.registry import USER_COMMANDS, Command
 from pandawms.cli.session import Session, TryJob
@@ -147,20 +148,33 @@ def _version() -> str:
 
 def _tell(stream: TextIO, error: PandaError) -> None:
     """Exactly two lines: what is wrong and where, and what to do."""
-    allowed = f" (allowed: {error.allowed})" if error.allowed and error.allowed not in error.detail else ""
-    value = f" [{error.field} = {error.value!r}]" if error.field and error.value is not None else ""
+    value = f" [{error.field} = {_value_text(error.value)}]" if error.field and error.value is not None else ""
     others = f" (and {len(error.errors)} more: {', '.join(part.field or part.code for part in error.errors)})" if error.errors else ""
-    stream.write(f"error: {_one_line(error.detail + value + others)}\n")
-    stream.write(f"hint: {_one_line((error.hint or f'the code of this error is {error.code}') + allowed)}\n")
+    stream.write(f"error: {one_line(error.detail + value + others)}\n")
+    stream.write(f"hint: {one_line(_hint_text(error))}\n")
     stream.flush()
+
+
+def _value_text(value: object) -> str:
+    """Text as Python would write it, all else as JSON, which is how YAML has it too."""
+    import json
+
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _hint_text(error: PandaError) -> str:
+    """The hint and what is allowed, nothing of it said twice."""
+    hint, allowed = error.hint or f"the code of this error is {error.code}", error.allowed
+    if not allowed:
+        return hint
+    if allowed not in hint:
+        return hint if allowed in error.detail else f"{hint} (allowed: {allowed})"
+    only_repeats = hint.removesuffix(" here") in {f"{verb} {allowed}" for verb in ("choose", "write", "use")}
+    return f"change {error.field}" if only_repeats and allowed in error.detail and error.field else hint
 
 
 def _tell_mistake(stream: TextIO, error: Exception) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="panda-error-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)
-    stream.write(f"error: a mistake in panda itself: {_one_line(f'{type(error).__name__}: {error}')}\n")
+    stream.write(f"error: a mistake in panda itself: {one_line(f'{type(error).__name__}: {error}')}\n")
     stream.write(f"hint: please report it with {file.name}\n")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -49,7 +49,7 @@ USER_COMMANDS: Sequence[Command] = (
     Command("get", "download the outputs of a task", "pandawms.cli.get"),
     Command("retry", "try the failed inputs of tasks again", "pandawms.cli.retry"),
     Command("kill", "end tasks", "pandawms.cli.kill"),
-    Command("token", "make and revoke tokens", "pandawms.cli.token", "This command"),
+    Command("token", "make, list and revoke tokens", "pandawms.cli.token", "This command"),
     Command("doctor", "check what this command needs to work", "pandawms.cli.doctor", "This command"),
     Command("completion", "print a script that completes commands in your shell", "pandawms.cli.completion", "This command"),
 )

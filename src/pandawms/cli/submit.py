@@ -6,14 +6,17 @@ The program's files and local input files travel along. All files are checked be
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.terminal import Column
+from pandawms.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
+    from pandawms.cli.task_files import TaskFile
     from pandawms.wire.task import SubmitAnswer
 
 
@@ -38,7 +41,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Submits; with --wait the exit code tells how the tasks ended."""
     from pandawms.cli.task_files import read_task_file
-    from pandawms.domain.errors import Invalid
 
     if arguments.name and len(arguments.files) > 1:
         raise Invalid(
@@ -49,6 +51,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             hint="submit the files one by one",
         )
     files = [read_task_file(path, arguments.changes, arguments.name) for path in arguments.files]
+    _check_names(arguments.files, files)
     if arguments.try_first:
         from pandawms.cli.trial import try_first_job
 
@@ -57,14 +60,37 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         from pandawms.cli.plan import show_plan
 
         return max(show_plan(file, session) for file in files)
-    with session.client() as client:
-        answers = [client.submit(file.document, file.folder) for file in files]
+    answers = _submitted(files, session)
     if arguments.wait:
         from pandawms.cli.follow import follow
 
         return follow([str(answer.task_id) for answer in answers], session)
     show_answers(answers, session)
     return ExitCode.OK
+
+
+def _check_names(paths: Sequence[Path], files: Sequence[TaskFile]) -> None:
+    first: dict[str, Path] = {}
+    for path, file in zip(paths, files, strict=True):
+        name = file.document.name
+        if name in first:
+            hint = "give each task its own name; nothing was submitted"
+            raise Invalid(f"{first[name]} and {path} have the same name", code="name_collides", field="name", value=name, hint=hint)
+        first[name] = path
+
+
+def _submitted(files: Sequence[TaskFile], session: Session) -> list[SubmitAnswer]:
+    """Uploads what all of them need, then submits one after the other; those before a refusal are listed."""
+    answers: list[SubmitAnswer] = []
+    with session.client() as client:
+        ready = [client.prepare(file.document, file.folder) for file in files]
+        try:
+            for document in ready:
+                answers.append(client.tasks.submit(document))
+        finally:
+            if 0 < len(answers) < len(ready):
+                show_answers(answers, session)
+    return answers
 
 
 def show_answers(answers: list[SubmitAnswer], session: Session) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pandawms.cli.yaml_text import parse_yaml, scalar_at, too_deep
 from pandawms.domain.errors import Invalid
 from pandawms.wire.checks import checked, decode_document
+from pandawms.wire.decode import QUOTES_HINT
 from pandawms.wire.task import TaskDocument
 
 
@@ -25,12 +25,26 @@ class TaskFile:
 
 def read_task_file(path: Path, changes: Sequence[str] = (), name: str | None = None) -> TaskFile:
     """Reads and checks a task file; `changes` are `key.path=value`, their values in YAML. Raises Invalid that names the field."""
-    tree = _parsed(path)
+    text = _text(path)
+    tree = _parsed(text, path)
     for change in changes:
         apply_change(tree, change)
     if name is not None:
         tree["name"] = name
-    return TaskFile(checked(decode_document(tree)), path.resolve().parent)
+    try:
+        return TaskFile(checked(decode_document(tree)), path.resolve().parent)
+    except Invalid as error:
+        raise _as_written(error, text if path.suffix != ".toml" else "", changes) from None
+
+
+def _as_written(error: Invalid, text: str, changes: Sequence[str]) -> Invalid:
+    """The same error; where text must be and YAML read something else (`no`, 3.10, a date), the hint tells the text as it was written."""
+    if error.field and error.hint and error.hint.startswith(QUOTES_HINT):
+        given = [value for key, _, value in (change.partition("=") for change in changes) if key == error.field]
+        written = given[-1] if given else scalar_at(text, error.field)
+        if written is not None:
+            error.hint = f'{QUOTES_HINT}: "{written}"'
+    return error
 
 
 def apply_change(tree: dict[str, Any], change: str) -> None:
@@ -46,19 +60,26 @@ def apply_change(tree: dict[str, Any], change: str) -> None:
         if not isinstance(place, dict):
             raise Invalid(f"{key} leads through a value", code="usage", field="--set", value=change, hint=f"{name} is no mapping")
     if text:
-        place[names[-1]] = _yaml(text, "--set")
+        place[names[-1]] = parse_yaml(text, "--set")
     else:
         place.pop(names[-1], None)
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+    except IsADirectoryError:
+        names = ", ".join(sorted(str(item) for item in path.iterdir() if item.suffix in (".yaml", ".yml", ".toml"))[:3])
+        hint = f"name a task file, such as {names}" if names else "name a task file; there is none in this folder"
+        raise Invalid(f"{path} is a folder", code="not_a_file", field="file", value=str(path), hint=hint) from None
     except FileNotFoundError:
         raise Invalid(f"{path} does not exist", code="file_missing", field="file", value=str(path), hint="name a task file") from None
     except UnicodeDecodeError:
         raise Invalid(f"{path} is not text in UTF-8", code="malformed", field=str(path), hint="name a task file") from None
-    tree = _toml(text, str(path)) if path.suffix == ".toml" else _yaml(text, str(path))
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    tree = _toml(text, str(path)) if path.suffix == ".toml" else parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         hint = "a task file begins with name: and has program, inputs and outputs"
         raise Invalid(
@@ -76,36 +97,5 @@ def _toml(text: str, where: str) -> Any:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"{where} is not TOML: {error}", code="malformed", field=where, hint="check quotes and brackets there") from None
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses a key that is there twice, which YAML's loader would let win in silence."""
-
-
-def _mapping(loader: yaml.CSafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if isinstance(key, Hashable) and key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key} is there twice", key_node.start_mark)
-        seen.add(key if isinstance(key, Hashable) else None)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise Invalid(
-            f"{where}{line}: {problem}",
-            code="malformed",
-            field=where,
-            hint="check indentation, colons and quotes there",
-        ) from None
+    except RecursionError:
+        raise too_deep(where) from None

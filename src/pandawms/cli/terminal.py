@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TextIO, TypeVar
 
+from pandawms.cli.escaping import escaped, escaped_json
+
 Row = TypeVar("Row")
 
 
@@ -21,12 +23,15 @@ class Column(Generic[Row]):
 
     def shown(self, row: Row) -> str:
         """The value for a person."""
-        return self.human(row) if self.human is not None else plain(self.value(row))
+        return escaped(self.human(row) if self.human is not None else plain(self.value(row)))
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where output goes. `is_tty` is true for a terminal, `as_json` when --json was given."""
+    """Where output goes. `is_tty` is true for a terminal, `as_json` when --json was given.
+
+    Whatever passes through it has its control characters escaped, as it may be text of a job or of another user.
+    """
 
     stdin: TextIO
     stdout: TextIO
@@ -57,22 +62,23 @@ class Terminal:
             shown = {name: plain(value) for name, value in fields.items() if value not in (None, "", {}, ())}
             width = max(map(len, shown), default=0)
             for name, value in shown.items():
-                self.line(f"{name:<{width}}  {value}")
+                self.line(f"{name:<{width}}  {value}".replace("\n", "\n" + " " * (width + 2)))
 
     def json(self, value: object) -> None:
         """JSON, indented for people."""
         import msgspec
 
         encoded = msgspec.json.encode(value)
-        self.line((msgspec.json.format(encoded, indent=2) if self.is_tty else encoded).decode())
+        text = (msgspec.json.format(encoded, indent=2) if self.is_tty else encoded).decode()
+        self.stdout.write(f"{escaped_json(text)}\n")
 
     def line(self, text: str = "") -> None:
         """One line of output."""
-        self.stdout.write(f"{text}\n")
+        self.stdout.write(f"{escaped(text)}\n")
 
     def note(self, text: str) -> None:
         """One line beside the output, for people (standard error)."""
-        self.stderr.write(f"{text}\n")
+        self.stderr.write(f"{escaped(text)}\n")
         self.stderr.flush()
 
     def _rich_table(self, rows: Iterable[Row], columns: Sequence[Column[Row]]) -> None:

@@ -1,4 +1,4 @@
-"""Make and revoke tokens for scripts, users and pilots. A token is shown once and kept by nobody."""
+"""Make, list and revoke tokens for scripts, users and pilots. A token is shown once and kept by nobody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of token."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="create|revoke")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="create|list|revoke")
     create = actions.add_parser("create", help="make a token and print it")
     create.add_argument(
         "--scope",
@@ -26,18 +26,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--user", help="for this user (operators only)")
     create.add_argument("--name", default="", help="what it is for")
     create.add_argument("--days", type=float, default=30.0, help="how long it is good for (default 30)")
+    actions.add_parser("list", help="list your tokens, never their texts")
     revoke = actions.add_parser("revoke", help="make a token worthless")
     revoke.add_argument("token_id", metavar="TOKEN_ID")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    """Prints the new token alone on standard output, what it is on standard error."""
+    """Prints a new token alone on standard output, what it is on standard error."""
+    from pandawms.cli.columns import TOKENS
     from pandawms.wire.token import TokenRequest
 
     with session.client() as client:
         if arguments.action == "revoke":
             client.tokens.revoke(arguments.token_id)
             session.terminal.note(f"token {arguments.token_id} is worthless now")
+            return ExitCode.OK
+        if arguments.action == "list":
+            session.terminal.table(client.tokens.list(), TOKENS)
             return ExitCode.OK
         created = client.tokens.create(
             TokenRequest(

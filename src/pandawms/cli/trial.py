@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.wire.pilot import Environment, InputFile, JobSpec, OutputFile, Resources, Sandbox
@@ -146,7 +147,7 @@ def _show(outcome: Outcome, folder: Path, session: Session) -> None:
     if outcome.is_success:
         terminal.line(f"ok: the first job succeeded; its outputs are in {folder / 'outputs'}, its logs in {folder / 'job/log'}")
         return
-    terminal.line(f"failed: {outcome.name}: {outcome.message}; logs are in {folder / 'job/log'}")
+    terminal.line(f"failed: {outcome.name}: {one_line(outcome.message)}; logs are in {folder / 'job/log'}")
     errors = folder / "job/log/payload.stderr"
     if errors.is_file():
         for line in errors.read_text(errors="replace").splitlines()[-20:]:

@@ -9,9 +9,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
+from pandawms.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
+
+LONGEST_SECONDS = 3600
+"""Longest time between two looks."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +28,15 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     """Follows; the exit code tells how the tasks ended."""
     from pandawms.cli.follow import follow
 
+    if not 0 < arguments.interval <= LONGEST_SECONDS:
+        allowed = f"more than 0 and at most {LONGEST_SECONDS} seconds"
+        hint = "leave it out to ask every second"
+        raise Invalid(f"--interval must be {allowed}", code="usage", field="--interval", value=arguments.interval, allowed=allowed, hint=hint)
     names = session.references(arguments.references) if arguments.references else _open_tasks(session)
     if not names:
         session.terminal.note("no task is under way")
         return ExitCode.OK
-    return follow(names, session, interval_seconds=max(0.1, arguments.interval))
+    return follow(names, session, interval_seconds=arguments.interval)
 
 
 def _open_tasks(session: Session) -> list[str]:

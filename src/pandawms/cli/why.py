@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.references import parse_reference, resolved
 from pandawms.cli.terminal import Terminal, age_text
@@ -33,12 +34,12 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _show(why: Why, terminal: Terminal) -> None:
-    terminal.line(f"{why.subject} ({why.status}): {why.headline}")
+    terminal.line(one_line(f"{why.subject} ({why.status}): {why.headline}"))
     for cause in why.causes:
         since = f", since {age_text(cause.since)}" if cause.since else ""
         numbers = f" (limit {cause.limit}, here {cause.value})" if cause.limit is not None else ""
-        terminal.line(f"- {cause.text}{numbers}{since}")
+        terminal.line(one_line(f"- {cause.text}{numbers}{since}"))
     for rejection in why.rejections:
-        terminal.line(f"- queue {rejection.queue}: {rejection.reason} ({rejection.rule})")
+        terminal.line(one_line(f"- queue {rejection.queue}: {rejection.reason} ({rejection.rule})"))
     for advice in why.advice:
-        terminal.line(f"> {advice}")
+        terminal.line(one_line(f"> {advice}"))

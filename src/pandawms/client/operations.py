@@ -8,7 +8,7 @@ from pandawms.client.script import Request
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
 from pandawms.wire.queue import Queue, QueueDemand, Site
 from pandawms.wire.system import Health, Version, WhoAmI
-from pandawms.wire.token import TokenCreated, TokenRequest
+from pandawms.wire.token import TokenCreated, TokenRequest, TokenView
 from pandawms.wire.worker import Worker, WorkerPatch, WorkerRequest
 
 
@@ -74,6 +74,11 @@ def _create_token(request: TokenRequest) -> Call[TokenCreated]:
     return send("POST", TokenCreated, "/tokens", request)
 
 
+def _tokens() -> Call[Page[TokenView]]:
+    """Your newest 200 tokens; never their texts."""
+    return get(Page[TokenView], "/tokens")
+
+
 def _revoke_token(token_id: str) -> Call[None]:
     """Makes a token worthless."""
     return Call(Request("DELETE", f"/tokens/{segment(token_id)}"), lambda reply: None)
@@ -83,6 +88,7 @@ class Tokens(Resource[Runner]):
     """The tokens of the API."""
 
     create = endpoint(_create_token)
+    list = paged(_tokens)
     revoke = endpoint(_revoke_token)
 
 

@@ -27,11 +27,14 @@ from pandawms.wire.dataset import (
     FileRegistrations,
     RegistrationAnswer,
 )
+from pandawms.wire.names import FILE_NAME_RULE
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
 from pandawms.wire.system import WhoAmI
 from pandawms.wire.task import InputSpec, TaskDocument
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@,-]{0,249}")
+NAMED = 5
+"""How many bad names an error tells."""
 
 
 def prepared(policy: RetryPolicy, document: TaskDocument, folder: Path) -> Script[TaskDocument]:
@@ -81,28 +84,29 @@ def listed_files(folder: Path, patterns: Sequence[str], field: str) -> tuple[Pat
     return tuple(found)
 
 
-def _check_names(paths: tuple[Path, ...], field: str) -> None:
-    counts = Counter(path.name for path in paths)
-    for path in paths:
-        if counts[path.name] > 1:
+def _check_names(paths: Sequence[Path], field: str) -> None:
+    bad = [path.name for path in paths if not _FILE_NAME.fullmatch(path.name)]
+    if bad:
+        raise Invalid(
+            f"{_listed(bad)} cannot be {'the name of an input file' if len(bad) == 1 else 'names of input files'}",
+            code="bad_name",
+            field=field,
+            value=bad[0],
+            allowed=FILE_NAME_RULE,
+            hint="rename it" if len(bad) == 1 else "rename them",
+        )
+    for name, count in Counter(path.name for path in paths).items():
+        if count > 1:
             hint = "files of one dataset need different names: rename one, or make two tasks"
-            raise Invalid(
-                f"{counts[path.name]} input files are called {path.name}",
-                code="name_collides",
-                field=field,
-                value=path.name,
-                hint=hint,
-            )
-        if not _FILE_NAME.fullmatch(path.name):
-            allowed = "names of letters, digits and . _ + = @ , -"
-            raise Invalid(
-                f"{path.name!r} cannot be the name of an input file",
-                code="bad_name",
-                field=field,
-                value=path.name,
-                allowed=allowed,
-                hint="rename it",
-            )
+            raise Invalid(f"{count} input files are called {name}", code="name_collides", field=field, value=name, hint=hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first NAMED of them, quoted, and how many more there are."""
+    shown = [repr(name) for name in names[:NAMED]]
+    if len(names) > NAMED:
+        return f"{', '.join(shown)} and {len(names) - NAMED} more"
+    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
 
 
 def uploaded(policy: RetryPolicy, name: str, paths: Sequence[Path]) -> Script[str]:

@@ -8,17 +8,22 @@ import signal
 import sys
 import time
 import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import FrameType
 
 from pandawms.domain.outcome import payload_outcome
 from pandawms.pilot import PILOT_VERSION
+from pandawms.pilot.disk import shortage
 from pandawms.pilot.download import ServerDownload
 from pandawms.pilot.environment import Builder, base_interpreter, find_uv
+from pandawms.pilot.failures import is_no_space
 from pandawms.pilot.heartbeat import Beating, Heartbeat, Vitals
 from pandawms.pilot.job import Bench, JobRun, Result
 from pandawms.pilot.limits import free_disk_mb
-from pandawms.pilot.log import Log
+from pandawms.pilot.log import JOB_LOG, Log
 from pandawms.pilot.options import Options
 from pandawms.pilot.payload import Guarded
 from pandawms.pilot.reporting import Reporter
@@ -38,19 +43,32 @@ _SIGNALS = (
 )
 _LAST_REPORT_SECONDS = 120
 _LAST_STEPS_SECONDS = 180
-_DENIED_STATUS = 3
 
 
 class _Interrupted(Exception):
     """A signal came while the pilot waited for work."""
 
 
+class _Unfit(Exception):
+    """This node cannot take work, in plain words."""
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """An exit status; if it is not 0, the event of the last line that the pilot logs, and its reason."""
+
+    status: int = 0
+    event: str = ""
+    reason: str = ""
+
+
 class Agent:
-    """One pilot process. `run` returns its exit status: 0 when it left in order, 3 when the server denies it work."""
+    """One pilot process. `run` returns its exit status: 0 when it left in order, 3 when the server denies it work, 4 when
+    the node is unfit (too little disk); the last line it logs tells why."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._log = Log(sys.stderr)
+        self._log = Log(FileIO(2, "w", closefd=False) if sys.stderr else None)
         self._started = time.monotonic()
         self._stop = Stop()
         self._job_stop: Stop | None = None
@@ -65,32 +83,44 @@ class Agent:
         """Serves the queue to the end of the pilot's time."""
         for number in _SIGNALS:
             signal.signal(number, self._on_signal)
-        self._options.cache_dir.mkdir(parents=True, exist_ok=True)
         self._log.info("pilot.started", queue=self._options.queue, pid=os.getpid(), version=PILOT_VERSION)
         try:
-            with WorkFolder(self._options.work_dir) as folder:
-                return self._serve(folder)
+            ending = self._serve_in_folder()
         finally:
             self._guarded.close()
             self._log.info("pilot.left", jobs=self._jobs_run)
+        if ending.event:
+            self._log.info(ending.event, reason=ending.reason)
+        return ending.status
+
+    def _serve_in_folder(self) -> _Ending:
+        work = self._options.work_dir
+        try:
+            self._options.cache_dir.mkdir(parents=True, exist_ok=True)
+            with WorkFolder(work) as folder:
+                return self._serve(folder)
+        except Refused as error:
+            return _Ending(3, "pilot.denied", str(error))
+        except _Unfit as error:
+            return _Ending(4, "pilot.unfit", str(error))
+        except OSError as error:
+            if not is_no_space(error):
+                raise
+            return _Ending(4, "pilot.unfit", f"{error.strerror}: {error.filename or work}; {free_disk_mb(work):.0f} MB free in {work}")
 
     def _connect(self) -> Server:
         return Server(self._options.server, self._options.token_file)
 
-    def _serve(self, folder: Path) -> int:
+    def _serve(self, folder: Path) -> _Ending:
         idle_since = time.monotonic()
         while not self._is_over(idle_since):
-            try:
-                answer = self._claim(idle_since)
-            except Refused as error:
-                self._log.info("claim.refused", reason=str(error))
-                return _DENIED_STATUS
+            answer = self._claim(idle_since)
             if answer is None:
                 continue
             for spec in answer.jobs:
                 self._run_job(spec, folder / f"job-{spec.job_id}", answer.heartbeat_seconds)
                 idle_since = time.monotonic()
-        return 0
+        return _Ending()
 
     def _is_over(self, idle_since: float) -> bool:
         options, idle = self._options, time.monotonic() - idle_since
@@ -115,14 +145,14 @@ class Agent:
     def _claim(self, idle_since: float) -> ClaimAnswer | None:
         """One claim until it is answered, under one claim_id, so that a lost answer gives the same jobs again.
 
-        None when the pilot's time ended meanwhile. An empty answer that came at once is followed by a pause.
+        None when the pilot's time ended meanwhile. An empty answer that came at once is followed by a pause. Raises
+        `_Unfit` when too little disk is free, so that whoever started the pilot hears of it.
         """
         claim_id, backoff = uuid.uuid4().hex, Backoff(30.0)
         while not self._is_over(idle_since):
-            if free_disk_mb(self._options.work_dir) < self._options.min_free_disk_mb:
-                self._log.info("claim.disk_full", folder=str(self._options.work_dir))
-                self._stop.wait(min(backoff.pause_seconds(10.0), self._wait_seconds(idle_since)))
-                continue
+            lack = shortage(self._options.work_dir, self._options.needed_disk_mb)
+            if lack:
+                raise _Unfit(lack)
             asked_at = time.monotonic()
             try:
                 answer = self._ask(self._claim_request(claim_id, idle_since))
@@ -179,8 +209,9 @@ class Agent:
         """One job from its claim to its last word; its folder is gone then."""
         self._jobs_run += 1
         log_folder = folder / "log"
-        log_folder.mkdir(parents=True)
-        self._log.follow(log_folder / "pilot.log")
+        with suppress(OSError):  # a full disk: the job's first step will say so, and the log goes on in memory
+            log_folder.mkdir(parents=True)
+        self._log.follow(log_folder / JOB_LOG)
         self._log.info("job.claimed", job_id=spec.job_id, task_id=spec.task_id, attempt=spec.attempt)
         stop, vitals = Stop(), Vitals()
         self._job_stop = stop
@@ -204,7 +235,7 @@ class Agent:
         patience = self._options.report_patience_seconds
         reporter = Reporter(self._server, self._log, self._options.worker_id, patience)
         if not stop.gone:
-            reporter.upload_log(spec, run.folders.log, run.folders.root / "log.tar.gz")
+            reporter.upload_log(spec, run.folders.log, result.ended.kept)
         self._heartbeat.only_beat()
         if stop.gone:
             run.remove_outputs()
@@ -245,5 +276,5 @@ def _bench(options: Options, guarded: Guarded, server: Server, log: Log) -> Benc
         watch_seconds=options.watch_seconds,
         keep_output_bytes=options.keep_output_mb << 20,
         memory_grace=options.memory_grace,
-        min_free_disk_mb=options.min_free_disk_mb,
+        min_free_disk_mb=options.needed_disk_mb,
     )

@@ -24,6 +24,10 @@ class StorageError(Exception):
     """A copy failed, in a sentence. A full disk is not this but an OSError with ENOSPC or EDQUOT."""
 
 
+class StorageFull(StorageError):
+    """A storage has no room, and says so in its own way."""
+
+
 class CountedReader:
     """The chunks of a stream, counted as they pass; raises `Stopped` between two chunks."""
 

@@ -5,8 +5,8 @@ Every job gets one, an empty one if it asks for nothing: so `python` is always t
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -16,17 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pandawms.domain.codes import Code
-from pandawms.domain.outcome import MESSAGE_CHARACTERS
+from pandawms.domain.errors import Invalid
+from pandawms.pilot.disk import says_full
 from pandawms.pilot.failures import Stopped, failed
+from pandawms.pilot.kept import last_bytes
 from pandawms.pilot.locks import locked
-from pandawms.pilot.payload import Command, Guarded
+from pandawms.pilot.payload import Command, Ended, Guarded
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.versions import satisfies
 from pandawms.wire.pilot import Environment
 
-_TAIL_BYTES = 4096
-_IMPOSSIBLE = re.compile(r"ResolutionImpossible|Invalid requirement|No solution found|\(from versions: \d")
-_NO_SPACE = os.strerror(errno.ENOSPC)
+_TAIL_BYTES = 1 << 16
+_IMPOSSIBLE = re.compile(r"ResolutionImpossible|Invalid requirement|Failed to parse: `|No solution found|\(from versions: \d")
+_ERROR_LINE = re.compile(r"\s*(?:error:|\u00d7)\s*(.+)", re.IGNORECASE)
+_CAUSE_LINE = re.compile(r"\s*(?:cause:|caused by:|╰─▶|╰─>)\s*(.+)", re.IGNORECASE)
+_BROKEN = re.compile(r"connection broken by .*")
 _ASK_VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
 
@@ -40,7 +44,7 @@ class Builder:
     guarded: Guarded
 
     def prepare(self, wanted: Environment, log_folder: Path, stop: Stop) -> Path:
-        """The folder of a complete environment; raises `JobFailed` with the tail of the installer's words.
+        """The folder of a complete environment; raises `JobFailed` with the installer's last words.
 
         Pilots that want the same one wait for the first to build it.
         """
@@ -56,9 +60,12 @@ class Builder:
 
     def _interpreter(self, wanted: str) -> tuple[str, str]:
         versions = [(path, _version_of(path)) for path in self.interpreters]
-        for path, version in versions:
-            if version and satisfies(version, wanted):
-                return path, version
+        try:
+            for path, version in versions:
+                if version and satisfies(version, wanted):
+                    return path, version
+        except Invalid as error:
+            raise failed(Code.ENVIRONMENT_IMPOSSIBLE, str(error)) from error
         here = ", ".join(version for _, version in versions if version) or "none"
         raise failed(Code.NO_PYTHON, f"no Python {wanted} on this node; here: {here}")
 
@@ -91,8 +98,8 @@ class Builder:
         if ended.stopped is not None:
             raise Stopped(ended.stopped)
         if ended.failure or ended.exit_code != 0:
-            said = ended.failure or _tail(command.stderr) or _tail(output) or f"exit code {ended.exit_code}"
-            raise failed(_code_of(said), said[-MESSAGE_CHARACTERS:])
+            said = ended.failure or _tail(command.stderr, ended) or _tail(output, ended) or f"exit code {ended.exit_code}"
+            raise failed(*understood(said))
 
 
 def base_interpreter() -> str:
@@ -115,10 +122,25 @@ def _version_of(interpreter: str) -> str | None:
     return asked.stdout.strip() or None
 
 
-def _code_of(said: str) -> Code:
-    if _NO_SPACE in said:
-        return Code.NO_LOCAL_SPACE
-    return Code.ENVIRONMENT_IMPOSSIBLE if _IMPOSSIBLE.search(said) else Code.ENVIRONMENT_NOT_BUILT
+def understood(said: str) -> tuple[Code, str]:
+    """The code for what an installer (pip or uv) said, and one line of it: its last error with the causes it names."""
+    message = _last_error(said)
+    if says_full(said):
+        return Code.NO_LOCAL_SPACE, message
+    if _IMPOSSIBLE.search(said):
+        return Code.ENVIRONMENT_IMPOSSIBLE, message
+    broken = _BROKEN.findall(said)
+    return Code.ENVIRONMENT_NOT_BUILT, f"{message}: {broken[-1]}" if broken else message
+
+
+def _last_error(said: str) -> str:
+    lines = said.strip().splitlines()
+    errors = [(number, match[1]) for number, match in enumerate(map(_ERROR_LINE.fullmatch, lines)) if match]
+    if not errors:
+        return lines[-1].strip() if lines else ""
+    number, error = errors[-1]
+    causes = itertools.takewhile(bool, map(_CAUSE_LINE.fullmatch, lines[number + 1 :]))
+    return ": ".join([error.strip().rstrip(":"), *(cause[1].strip() for cause in causes if cause)])
 
 
 def _key(version: str, interpreter: str, packages: tuple[str, ...]) -> str:
@@ -130,7 +152,5 @@ def _mark(folder: Path) -> Path:
     return folder / ".complete"
 
 
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
-        return file.read().decode("utf-8", "replace").strip()
+def _tail(path: Path, ended: Ended) -> str:
+    return last_bytes(path, _TAIL_BYTES, ended.kept.get(path.name)).decode("utf-8", "replace").strip()

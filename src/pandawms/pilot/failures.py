@@ -29,7 +29,7 @@ def failed(code: Code, message: str) -> JobFailed:
 
 
 def failed_by_system(error: OSError, otherwise: Code) -> JobFailed:
-    """What the operating system refused: a full disk and a lack of processes or files have their own codes."""
+    """What the operating system refused: a full disk of this node and a lack of processes or files have their own codes."""
     if error.errno in _NO_SPACE:
         return failed(Code.NO_LOCAL_SPACE, str(error))
     if error.errno in _NO_RESOURCE:

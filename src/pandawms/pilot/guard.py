@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK_BYTES = 1 << 16
+_MEMORY_BYTES = 1 << 16
 _SENT_TO_US = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -69,7 +70,8 @@ def kill_children() -> list[Any]:
 class KeptOutput:
     """One output stream in a file: all of it up to `keep_bytes`, of more the first and the last half, the rest counted.
 
-    The last half goes round in a second file until `close`. A full disk loses output, never the payload.
+    The last half goes round in a second file until `close`. A full disk never stops the payload: of what comes after it
+    the last 64 KiB are kept in memory.
     """
 
     def __init__(self, path: str, keep_bytes: int) -> None:
@@ -77,19 +79,30 @@ class KeptOutput:
         self._path = path
         self._half = max(keep_bytes // 2, 1)
         self._head = open(path, "wb", buffering=0)  # noqa: SIM115 (open as long as the payload runs)
+        self._head_bytes = 0
         self._ring: Any | None = None
         self._at = 0
+        self._is_full = False
+        self._end = b""
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the stream."""
-        room = max(self._half - self.total_bytes, 0)
         self.total_bytes += len(data)
+        self._end = (self._end + data)[-_MEMORY_BYTES:]
+        if self._is_full:
+            return
         try:
-            if room:
-                self._head.write(data[:room])
+            room = self._half - self._head_bytes
+            self._feed_head(data[:room])
             self._feed_ring(data[room:])
         except OSError:
-            return
+            self._is_full = True
+
+    def _feed_head(self, data: bytes) -> None:
+        while data:
+            written = self._head.write(data)
+            self._head_bytes += written
+            data = data[written:]
 
     def _feed_ring(self, data: bytes) -> None:
         while data:
@@ -97,30 +110,51 @@ class KeptOutput:
                 self._ring = open(self._path + ".tail", "w+b", buffering=0)  # noqa: SIM115 (the same)
             part = data[: self._half - self._at]
             self._ring.seek(self._at)
-            self._ring.write(part)
+            _write_all(self._ring, part)
             self._at = (self._at + len(part)) % self._half
             data = data[len(part) :]
 
-    def close(self) -> None:
-        """Joins the two halves in the file, with a line between them that says how much is missing."""
+    def close(self) -> dict[str, Any]:
+        """Joins the two halves in the file, with a line between them that says how much is missing.
+
+        Tells how many bytes the beginning has, how many are missing, and the end that found no room on the disk.
+        """
+        is_joined = not self._is_full and self._join()
+        unwritten = b"" if is_joined else self._rescue()
+        left_out_bytes = max(self.total_bytes - 2 * self._half, 0)
+        if not is_joined:
+            left_out_bytes = self.total_bytes - self._head_bytes - len(unwritten)
+        if self._ring is not None:
+            self._ring.close()
+            os.unlink(self._path + ".tail")
+        self._head.close()
+        return {"head_bytes": self._head_bytes, "left_out_bytes": left_out_bytes, "unwritten": unwritten.decode("latin-1")}
+
+    def _join(self) -> bool:
         try:
             if self._ring is not None:
                 self._append_ring(self._ring)
         except OSError:
-            return
-        finally:
-            self._head.close()
+            return False
+        return True
+
+    def _rescue(self) -> bytes:
+        """The end from memory; only the beginning stays in the file."""
+        try:
+            self._head.truncate(self._head_bytes)
+        except OSError:
+            self._is_full = True
+        missing = min(self.total_bytes - self._head_bytes, len(self._end))
+        return self._end[len(self._end) - missing :]
 
     def _append_ring(self, ring: Any) -> None:
         missing = self.total_bytes - 2 * self._half
         if missing > 0:
-            self._head.write(f"\n[... {missing} bytes left out ...]\n".encode())
+            _write_all(self._head, f"\n[... {missing} bytes left out ...]\n".encode())
             self._copy(ring, self._at, self._half)
             self._copy(ring, 0, self._at)
         else:
             self._copy(ring, 0, self.total_bytes - self._half)
-        ring.close()
-        os.unlink(self._path + ".tail")
 
     def _copy(self, ring: Any, start: int, end: int) -> None:
         ring.seek(start)
@@ -128,8 +162,13 @@ class KeptOutput:
             data = ring.read(min(_CHUNK_BYTES, end - start))
             if not data:
                 return
-            self._head.write(data)
+            _write_all(self._head, data)
             start += len(data)
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]
 
 
 class Payload:
@@ -187,18 +226,17 @@ class Payload:
         """Kills what is left, empties the pipes and says how it ended."""
         wall_seconds = time.monotonic() - self._started
         self._usages += kill_children()
-        for descriptor, output in self.outputs.items():
+        for descriptor in self.outputs:
             while self.drain(descriptor):
                 pass
             os.close(descriptor)
-            output.close()
         return {
             "exit_code": os.WEXITSTATUS(self._status) if os.WIFEXITED(self._status) else None,
             "signal": os.WTERMSIG(self._status) if os.WIFSIGNALED(self._status) else None,
             "wall_seconds": wall_seconds,
             "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in self._usages),
             "max_rss_mb": max((usage.ru_maxrss for usage in self._usages), default=0) / 1024,
-            "output_bytes": [output.total_bytes for output in self.outputs.values()],
+            "outputs": [output.close() for output in self.outputs.values()],
         }
 
 
@@ -312,8 +350,10 @@ class Guard:
 
 
 def _say(event: dict[str, Any]) -> None:
+    line = json.dumps(event).encode() + b"\n"
     try:
-        os.write(1, json.dumps(event).encode() + b"\n")
+        while line:
+            line = line[os.write(1, line) :]
     except BrokenPipeError:
         return
 

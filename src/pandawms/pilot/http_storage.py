@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pandawms.pilot.content import Content, CountedReader, StorageError, copy_counted
+from pandawms.pilot.content import Content, CountedReader, StorageError, StorageFull, copy_counted
 from pandawms.pilot.stop import Stop
 
 _TIMEOUT_SECONDS = 60.0
@@ -33,6 +33,8 @@ class HttpStorage:
         with source.open("rb") as original:
             reader = CountedReader(original, stop)
             with _call("PUT", url, reader, source.stat().st_size) as answer:
+                if answer.status == http.client.INSUFFICIENT_STORAGE:
+                    raise StorageFull(f"{url} answered {answer.status} {answer.reason}")
                 _must_be(answer, url, 200, 201, 204)
         return reader.content()
 

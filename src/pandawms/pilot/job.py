@@ -15,18 +15,21 @@ from typing import Callable
 from pandawms.domain.codes import Code
 from pandawms.domain.outcome import MESSAGE_CHARACTERS, SUCCESS, Outcome, outcome, payload_outcome
 from pandawms.pilot import sandbox
-from pandawms.pilot.content import Content, StorageError
+from pandawms.pilot.content import Content, StorageError, StorageFull
+from pandawms.pilot.disk import judged, refused_by_system, shortage
 from pandawms.pilot.environment import Builder
 from pandawms.pilot.failures import JobFailed, Stopped, failed, failed_by_system, is_no_space
 from pandawms.pilot.heartbeat import Vitals
-from pandawms.pilot.limits import Limits, LimitWatch, free_disk_mb
-from pandawms.pilot.log import Log, shortened
+from pandawms.pilot.kept import last_bytes
+from pandawms.pilot.limits import Limits, LimitWatch
+from pandawms.pilot.log import Log
 from pandawms.pilot.payload import Command, Ended, Guarded, Watch
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
 from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, Phase, WrittenFile
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_LAST_WORDS_BYTES = 1 << 14
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -114,7 +117,7 @@ class JobRun:
         except JobFailed as failure:
             self.result.outcome = failure.outcome
         except OSError as error:
-            self.result.outcome = failed_by_system(error, Code.SETUP_FAILED).outcome
+            self.result.outcome = refused_by_system(error, self.folders.root)
         except Exception as error:  # noqa: BLE001 (the payload's boundary: an error of the pilot itself is an outcome, too)
             self.result.outcome = outcome(Code.INTERNAL_PILOT_PROBLEM, f"{type(error).__name__}: {error}")
         self._bench.log.info("job.ended", job_id=self._spec.job_id, outcome=vars(self.result.outcome))
@@ -132,9 +135,9 @@ class JobRun:
     def _prepare(self) -> None:
         for folder in (self.folders.work, self.folders.temporary):
             folder.mkdir(parents=True)
-        free_mb = free_disk_mb(self.folders.root)
-        if free_mb < self._bench.min_free_disk_mb:
-            raise failed(Code.NO_LOCAL_SPACE, f"{free_mb:.0f} MB of disk are free")
+        lack = shortage(self.folders.root, self._bench.min_free_disk_mb)
+        if lack:
+            raise failed(Code.NO_LOCAL_SPACE, lack)
 
     def _build(self) -> None:
         self._environment = self._bench.builder.prepare(self._spec.environment, self.folders.log, self._stop)
@@ -184,9 +187,10 @@ class JobRun:
     def _judge(self, ended: Ended) -> None:
         if ended.stopped is not None:
             raise Stopped(ended.stopped)
+        ending = payload_outcome(ended.exit_code, ended.signal, self._last_words(ended))
         if ended.failure:
-            raise failed(Code.PAYLOAD_EXCEPTION, ended.failure)
-        ending = payload_outcome(ended.exit_code, ended.signal, self._last_words())
+            ending = outcome(Code.PAYLOAD_EXCEPTION, ended.failure)
+        ending = judged(ending, self.folders.work, self._bench.min_free_disk_mb, ended.lost_output)
         if not ending.is_success:
             raise JobFailed(ending)
 
@@ -207,8 +211,11 @@ class JobRun:
         try:
             content = storage_for(output.destination).store(self._local(output.local_name), output.destination, self._spec.claim_id, self._stop)
         except StorageError as error:
-            raise failed(Code.STAGE_OUT_FAILED, f"{output.name}: {error}") from error
+            code = Code.NO_REMOTE_SPACE if isinstance(error, StorageFull) else Code.STAGE_OUT_FAILED
+            raise failed(code, f"{output.name}: {error}") from error
         except OSError as error:
+            if is_no_space(error):
+                raise failed(Code.NO_REMOTE_SPACE, f"no room for {output.destination}: {error.strerror}") from error
             raise failed_by_system(error, Code.STAGE_OUT_FAILED) from error
         self.result.written_urls.append(output.destination)
         self.result.outputs.append(
@@ -234,6 +241,7 @@ class JobRun:
         limits = Limits(
             wall_seconds=self._wall_limit(),
             memory_mb=resources.memory_mb * self._bench.memory_grace,
+            asked_memory_mb=resources.memory_mb,
             disk_mb=resources.disk_mb,
             min_free_disk_mb=self._bench.min_free_disk_mb,
         )
@@ -281,11 +289,10 @@ class JobRun:
         variables.update(spec.environment.variables)
         return variables
 
-    def _last_words(self) -> str:
+    def _last_words(self, ended: Ended) -> str:
         path = self.folders.log / "payload.stderr"
-        if not path.exists():
-            return ""
-        return shortened(path, 1 << 20).decode("utf-8", "replace").strip()[-MESSAGE_CHARACTERS:]
+        said = last_bytes(path, _LAST_WORDS_BYTES, ended.kept.get(path.name))
+        return said.decode("utf-8", "replace").strip()[-MESSAGE_CHARACTERS:]
 
 
 def _difference(file: InputFile, found: Content) -> str:

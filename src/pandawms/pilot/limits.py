@@ -31,10 +31,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class Limits:
-    """Zero means that nothing is limited, except for `min_free_disk_mb`, which is what must stay free."""
+    """Zero means that nothing is limited, except for `min_free_disk_mb`, which is what must stay free, and
+    `asked_memory_mb`, which is only told."""
 
     wall_seconds: float = 0.0
     memory_mb: float = 0.0
+    asked_memory_mb: float = 0.0
     disk_mb: float = 0.0
     min_free_disk_mb: float = 0.0
 
@@ -106,7 +108,9 @@ def folder_mb(folder: Path) -> float:
 
 
 def free_disk_mb(folder: Path) -> float:
-    """What is left on the file system of `folder`."""
+    """What is left on the file system of `folder`, which need not be there yet."""
+    while not folder.exists():
+        folder = folder.parent
     return shutil.disk_usage(folder).free / _MB
 
 
@@ -140,7 +144,9 @@ class LimitWatch:
         memory_mb = proportional_memory_mb(usage)
         if memory_mb <= limit:
             return None
-        return outcome(Code.TOO_MUCH_MEMORY, f"uses {memory_mb:.0f} MB, the limit is {limit:.0f} MB")
+        asked = self._limits.asked_memory_mb or limit
+        message = f"uses {memory_mb:.0f} MB; {asked:.0f} MB were asked for, and up to {limit:.0f} MB are allowed"
+        return outcome(Code.TOO_MUCH_MEMORY, message)
 
     def _disk(self, used_mb: float) -> Outcome | None:
         limit, free_mb = self._limits.disk_mb, free_disk_mb(self._folder)
@@ -148,6 +154,6 @@ class LimitWatch:
             message = f"the work folder holds {used_mb:.0f} MB, the limit is {limit:.0f} MB"
             return outcome(Code.WORK_FOLDER_TOO_LARGE, message)
         if free_mb < self._limits.min_free_disk_mb:
-            message = f"{free_mb:.0f} MB of disk are free, {self._limits.min_free_disk_mb:.0f} MB must be"
+            message = f"{free_mb:.0f} MB free in {self._folder}, {self._limits.min_free_disk_mb:.0f} MB must stay free"
             return outcome(Code.NO_LOCAL_SPACE, message)
         return None

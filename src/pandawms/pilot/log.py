@@ -6,79 +6,105 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import IO
+
+from pandawms.pilot.kept import Kept, shortened
 
 LOG_LIMIT_BYTES = 10 << 20
+JOB_LOG = "pilot.log"
+_MEMORY_BYTES = 1 << 20
 
 
 class Log:
-    """Event lines (`{"at": …, "event": "job.claimed", "job_id": 7}`) to a stream, and to the file of the present job."""
+    """Event lines (`{"at": …, "event": "job.claimed", "job_id": 7}`) to a stream, and to the file of the present job.
 
-    def __init__(self, stream: IO[str] | None) -> None:
+    Both are written without a buffer, so that what a full disk does not take is known at once.
+    """
+
+    def __init__(self, stream: FileIO | None) -> None:
         self._stream = stream
-        self._file: IO[str] | None = None
+        self._file: _JobFile | None = None
 
     def info(self, event: str, **fields: object) -> None:
-        """One line; a full disk or a closed stream loses it and nothing else."""
-        line = json.dumps({"at": round(time.time(), 3), "event": event, **fields}, default=str) + "\n"
-        for stream in (self._stream, self._file):
-            if stream is not None:
-                _write(stream, line)
+        """One line; a full disk or a closed stream loses it and nothing else, and the job's log keeps it in memory."""
+        line = json.dumps({"at": round(time.time(), 3), "event": event, **fields}, default=str).encode() + b"\n"
+        if self._stream is not None:
+            _write(self._stream, line)
+        if self._file is not None:
+            self._file.write(line)
 
     def follow(self, path: Path | None) -> None:
         """From now on lines go to this file, too; None ends that."""
         if self._file is not None:
-            _close(self._file)
-        self._file = None
-        if path is not None:
-            self._file = path.open("a", encoding="utf-8")
+            self._file.close()
+        self._file = None if path is None else _JobFile(path)
+
+    def kept(self) -> Kept:
+        """How the present job's lines stand in their file."""
+        return Kept() if self._file is None else self._file.kept()
 
 
-def pack(folder: Path, target: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
-    """Packs the folder's files as tar.gz of at most `limit_bytes`, cutting the middle out of long files until it fits."""
+class _JobFile:
+    """A file that goes on in memory, up to 1 MiB, from the first line that its disk does not take."""
+
+    def __init__(self, path: Path) -> None:
+        self._written_bytes = 0
+        self._left_out_bytes = 0
+        self._unwritten = b""
+        try:
+            self._file: FileIO | None = path.open("ab", buffering=0)
+        except OSError:
+            self._file = None
+
+    def write(self, line: bytes) -> None:
+        if self._file is not None and not self._unwritten:
+            written = _write(self._file, line)
+            self._written_bytes += written
+            line = line[written:]
+        unwritten = self._unwritten + line
+        self._left_out_bytes += max(len(unwritten) - _MEMORY_BYTES, 0)
+        self._unwritten = unwritten[-_MEMORY_BYTES:]
+
+    def kept(self) -> Kept:
+        return Kept(self._written_bytes, self._left_out_bytes, self._unwritten)
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+def pack(folder: Path, kept: Mapping[str, Kept], limit_bytes: int = LOG_LIMIT_BYTES) -> bytes:
+    """The folder's files as tar.gz of at most `limit_bytes`, made in memory because the disk may be full.
+
+    Long files lose their middle until it fits; `kept` tells, by file name, what of a file is lost or in memory.
+    """
     keep_bytes = limit_bytes
     while True:
-        _pack_once(folder, target, keep_bytes)
-        if target.stat().st_size <= limit_bytes or keep_bytes < 1024:
-            return
+        packed = _pack_once(folder, kept, keep_bytes)
+        if len(packed) <= limit_bytes or keep_bytes < 1024:
+            return packed
         keep_bytes //= 2
 
 
-def _pack_once(folder: Path, target: Path, keep_bytes: int) -> None:
-    with tarfile.open(target, "w:gz", compresslevel=5) as tar:
-        for path in sorted(folder.iterdir()):
-            if not path.is_file():
-                continue
-            data = shortened(path, keep_bytes)
-            member = tarfile.TarInfo(path.name)
-            member.size, member.mtime, member.mode = len(data), int(path.stat().st_mtime), 0o644
+def _pack_once(folder: Path, kept: Mapping[str, Kept], keep_bytes: int) -> bytes:
+    names = {path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=5) as tar:
+        for name in sorted(names.union(kept)):
+            data = shortened(folder / name, keep_bytes, kept.get(name))
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(data), int(time.time()), 0o644
             tar.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
 
 
-def shortened(path: Path, keep_bytes: int) -> bytes:
-    """The file's content, or its first and last halves of `keep_bytes` with a line between them that says what is missing."""
-    size_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        if size_bytes <= keep_bytes:
-            return file.read(size_bytes)
-        half = keep_bytes // 2
-        head = file.read(half)
-        file.seek(size_bytes - half)
-        tail = file.read(half)
-    return head + f"\n[... {size_bytes - 2 * half} bytes left out ...]\n".encode() + tail
-
-
-def _write(stream: IO[str], line: str) -> None:
+def _write(file: FileIO, line: bytes) -> int:
+    """How many bytes were taken."""
     try:
-        stream.write(line)
-        stream.flush()
+        return file.write(line) or 0
     except (OSError, ValueError):
-        return
-
-
-def _close(stream: IO[str]) -> None:
-    try:
-        stream.close()
-    except OSError:
-        return
+        return 0

@@ -9,6 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_STATUSES = (
+    "Exit status: 0 left in order; 1 an error of the pilot itself; 2 the command line is wrong; 3 the server denies it work; "
+    "4 the node is unfit: too little disk is free; 128 + N ended at once by signal N. After 3 and 4 the last line of its "
+    "output is an event with a reason."
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -35,6 +41,11 @@ class Options:
     min_free_disk_mb: float = 1000.0
     keep_output_mb: int = 64
     report_patience_seconds: float = 7 * 86400.0
+
+    @property
+    def needed_disk_mb(self) -> float:
+        """What must be free on the work folder's disk: never more than a small slot offers."""
+        return min(self.min_free_disk_mb, self.disk_mb) if self.disk_mb > 0 else self.min_free_disk_mb
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -67,7 +78,7 @@ def parse(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pilot.pyz", description="Runs a queue's jobs on this node.")
+    parser = argparse.ArgumentParser(prog="pilot.pyz", description="Runs a queue's jobs on this node.", epilog=_STATUSES)
     add = parser.add_argument
     add("--server", required=True, metavar="URL", help="the server, as http(s)://host:port")
     add("--queue", required=True, help="whose jobs to run")
@@ -98,7 +109,7 @@ def _add_ways(group: argparse._ArgumentGroup) -> None:
     add("--grace-seconds", type=float, default=10.0, help="between SIGTERM and SIGKILL")
     add("--watch-seconds", type=float, default=5.0, help="how often limits are checked")
     add("--memory-grace", type=float, default=2.0, help="a job may use its memory_mb times this")
-    add("--min-free-disk-mb", type=float, default=1000.0, help="a job is stopped when less disk is free")
+    add("--min-free-disk-mb", type=float, default=1000.0, help="no job is taken, and one is stopped, when less is free (or --disk-mb, if smaller)")
     add("--keep-output-mb", type=int, default=64, help="what is kept of each of stdout and stderr")
     add("--report-patience-seconds", type=float, default=7 * 86400.0, help="how long to try to report a job")
 

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
 from pandawms.domain.outcome import Outcome
 from pandawms.pilot.guard import become_subreaper, kill_children
+from pandawms.pilot.kept import Kept
 from pandawms.pilot.stop import Stop
 
 _GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from pandawms.pilot.guard import main; main()"
@@ -39,7 +41,8 @@ class Command:
 @dataclass(frozen=True)
 class Ended:
     """How a command ended. `stopped` is the reason for which the pilot stopped it, `failure` why it could not run or be
-    watched to its end; `cpu_seconds` counts all its descendants, `max_rss_mb` is that of the largest one."""
+    watched to its end; `cpu_seconds` counts all its descendants, `max_rss_mb` is that of the largest one; `kept` says by
+    file name how its outputs stand in their files."""
 
     exit_code: int | None = None
     signal: int | None = None
@@ -48,6 +51,12 @@ class Ended:
     max_rss_mb: float = 0.0
     stopped: Outcome | None = None
     failure: str = ""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+
+    @property
+    def lost_output(self) -> bool:
+        """Whether output found no room on the disk."""
+        return any(kept.unwritten for kept in self.kept.values())
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,7 @@ class _Run:
             cpu_seconds=end["cpu_seconds"],
             max_rss_mb=end["max_rss_mb"],
             stopped=self._stopped,
+            kept=dict(zip((self._command.stdout.name, self._command.stderr.name), map(Kept.from_guard, end["outputs"]))),
         )
 
     def _guard_died(self) -> Ended:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pandawms.pilot import PILOT_VERSION
 from pandawms.pilot.job import Result
-from pandawms.pilot.log import Log, pack
+from pandawms.pilot.kept import Kept
+from pandawms.pilot.log import JOB_LOG, Log, pack
 from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
 from pandawms.wire.pilot import PROTOCOL, JobReport, JobSpec, ReportRequest, ReportVerdict
 
@@ -24,11 +26,10 @@ class Reporter:
     worker_id: int | None
     patience_seconds: float
 
-    def upload_log(self, spec: JobSpec, folder: Path, archive: Path) -> None:
+    def upload_log(self, spec: JobSpec, folder: Path, kept: Mapping[str, Kept]) -> None:
         """One attempt; a log that cannot be packed or sent never fails a job."""
         try:
-            pack(folder, archive)
-            self.server.upload_log(spec.job_id, spec.claim_id, archive)
+            self.server.upload_log(spec.job_id, spec.claim_id, pack(folder, {**kept, JOB_LOG: self.log.kept()}))
         except (OSError, Unreachable, Refused) as error:
             self.log.info("log.not_uploaded", job_id=spec.job_id, reason=str(error))
 

@@ -88,10 +88,10 @@ class Server:
         """Says how jobs ended."""
         return self._post("report", request, ReportAnswer, _TIMEOUT_SECONDS)
 
-    def upload_log(self, job_id: int, claim_id: str, archive: Path) -> None:
+    def upload_log(self, job_id: int, claim_id: str, archive: bytes) -> None:
         """Sends a log archive (tar.gz, at most 10 MiB)."""
         path = f"{self._base}/jobs/{job_id}/log?{urlencode({'claim_id': claim_id})}"
-        self._call("PUT", path, archive.read_bytes(), "application/gzip", _TIMEOUT_SECONDS)
+        self._call("PUT", path, archive, "application/gzip", _TIMEOUT_SECONDS)
 
     def download(self, url: str, target: Path, stop: Stop) -> None:
         """Fetches `url` of this server into a file; the token goes to this server only, so other hosts are refused."""

@@ -12,7 +12,7 @@ from pandawms.pilot.environment import Builder, base_interpreter, find_uv
 from pandawms.pilot.failures import failed
 from pandawms.pilot.heartbeat import Vitals
 from pandawms.pilot.job import Bench, JobRun
-from pandawms.pilot.log import Log
+from pandawms.pilot.log import JOB_LOG, Log
 from pandawms.pilot.payload import Guarded
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
@@ -38,7 +38,7 @@ def run_job(
     (work_dir / "log").mkdir(parents=True)
     cache_dir.mkdir(parents=True, exist_ok=True)
     log = Log(None)
-    log.follow(work_dir / "log" / "pilot.log")
+    log.follow(work_dir / "log" / JOB_LOG)
     builder = Builder(cache_dir, interpreters or (base_interpreter(),), find_uv(uv), guarded)
     bench = Bench(builder, guarded, _download, log, cache_dir)
     own_stop = stop or Stop()

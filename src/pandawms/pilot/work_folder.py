@@ -23,7 +23,12 @@ class WorkFolder:
         self._base.mkdir(parents=True, exist_ok=True)
         sweep(self._base)
         self._lock = try_lock(_lock_of(self._folder))
-        self._folder.mkdir()
+        try:
+            self._folder.mkdir()
+        except OSError:
+            _lock_of(self._folder).unlink(missing_ok=True)
+            os.close(self._lock)
+            raise
         return self._folder
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pandawms.domain.errors import Invalid, did_you_mean
+from pandawms.wire import requirements
 from pandawms.wire.decode import decode
 from pandawms.wire.placeholders import Names, unknown_placeholders
 from pandawms.wire.task import MAX_JOBS_PER_TASK, InputSpec, MergeSpec, TaskDocument
@@ -21,7 +22,6 @@ MAX_FILE_NAME = 250
 """Longest file name that every storage takes (255 bytes on common file systems, less room for a temporary suffix)."""
 
 _SERIAL_AND_ATTEMPT = len(".0000000.000") + 1
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[A-Za-z0-9._,\s-]*\])?\s*([<>=!~;@,(].*)?")
 _PYTHON = re.compile(r"((>=|<=|==|!=|~=|<|>)?\s*3(\.\d+){0,2}(\.\*)?\s*(,\s*|$))+")
 
 
@@ -106,9 +106,8 @@ def _environment(document: TaskDocument) -> Iterator[Invalid]:
     if environment.python is not None and not _PYTHON.fullmatch(environment.python):
         yield _invalid("environment.python", environment.python, "a version specifier", 'write for example ">=3.11"', "bad_version")
     for index, package in enumerate(environment.packages):
-        if not _REQUIREMENT.fullmatch(package) or "\n" in package:
-            hint = 'write for example "numpy==2.4.6"; options of pip cannot be given'
-            yield _invalid(f"environment.packages[{index}]", package, "a requirement: name and version", hint, "bad_requirement")
+        if not requirements.is_requirement(package):
+            yield _invalid(f"environment.packages[{index}]", package, requirements.ALLOWED, requirements.HINT, "bad_requirement")
 
 
 def _inputs(document: TaskDocument, packed: bool) -> Iterator[Invalid]:

@@ -32,6 +32,8 @@ _TYPE_WORDS = {
     "null": "nothing",
 }
 _SHOWN_CHARACTERS = 200
+QUOTES_HINT = "write it in quotes"
+"""How a hint begins when something else stands where text must be."""
 
 
 def decode(type_: type[T], raw: bytes | Mapping[str, Any]) -> T:
@@ -121,7 +123,7 @@ def _wrong_value(what: str, info: inspect.Type | None, tree: Any, steps: list[St
     typed = _TYPE.match(what)
     if typed and typed["got"]:
         quoted = "str" in typed["type"] and not isinstance(value, (str, list, Mapping)) and value is not None
-        hint = f'write it in quotes: "{value}"' if quoted else f"write {allowed} here"
+        hint = _quotes_hint(value) if quoted else f"write {allowed} here"
         return Invalid(
             f"{field} must be {allowed}",
             code="wrong_type",
@@ -130,15 +132,27 @@ def _wrong_value(what: str, info: inspect.Type | None, tree: Any, steps: list[St
             allowed=allowed,
             hint=hint,
         )
-    code = "out_of_range" if _BOUND.search(what) else "not_allowed"
+    bound = _BOUND.search(what)
     return Invalid(
-        f"{field} must be {allowed}",
-        code=code,
+        f"{field} {_verb(bound)} {allowed}",
+        code="out_of_range" if bound else "not_allowed",
         field=_dotted(steps) or None,
         value=_shown(value),
         allowed=allowed,
         hint=_near_hint(value, info) or f"choose {allowed}",
     )
+
+
+def _verb(bound: re.Match[str] | None) -> str:
+    """What connects a field with what is allowed: the size of a list or text is had, all else is been."""
+    if bound is None or not bound["length"]:
+        return "must be"
+    return "needs" if bound["sign"].startswith(">") else "may have"
+
+
+def _quotes_hint(value: Any) -> str:
+    """Only a whole number has one spelling; who wrote `no`, 3.10 or a date must be told without a guess, or from the source."""
+    return f'{QUOTES_HINT}: "{value}"' if isinstance(value, int) and not isinstance(value, bool) else QUOTES_HINT
 
 
 def _near_hint(value: Any, info: inspect.Type | None) -> str | None:
@@ -168,8 +182,8 @@ def _bound_words(type_name: str, bound: re.Match[str]) -> str:
     words = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}[bound["sign"]]
     if not bound["length"]:
         return f"{words} {bound['bound']}"
-    unit = {"str": "characters", "array": "entries", "object": "entries"}.get(type_name, "long")
-    return f"{words} {bound['bound']} {unit[:-3] + 'y' if bound['bound'] == '1' and unit == 'entries' else unit}"
+    one, many = {"str": ("character", "characters"), "bytes": ("byte", "bytes")}.get(type_name, ("entry", "entries"))
+    return f"{words} {bound['bound']} {one if bound['bound'] == '1' else many}"
 
 
 def _words_of(type_: inspect.Type) -> str | None:
@@ -268,8 +282,15 @@ def _dotted(steps: list[Step]) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """A value as an error may carry it: long or deep ones are cut."""
+    """A value as an error may carry it: lists and mappings as JSON, long ones cut."""
     if isinstance(value, (bool, int, float)) or value is None:
         return value
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _json(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _json(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except (TypeError, ValueError):  # names that JSON cannot have, such as YAML's `no:`
+        return str(value)

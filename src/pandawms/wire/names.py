@@ -84,6 +84,9 @@ Command = Annotated[
     ),
 ]
 
+FILE_NAME_RULE = "begins with a letter, a digit or _; then letters, digits and . _ + = @ , -; at most 250 characters"
+"""What FileName takes, in words, for errors about names of files."""
+
 PATTERN_MEANINGS = {
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)": "letters, digits and . _ - after a first letter or digit",
     r"^[a-z][a-z0-9_-]*$(?!\n)": "lower-case letters, digits and _ - after a first letter",

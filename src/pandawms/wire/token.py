@@ -23,6 +23,18 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     lifetime_seconds: Annotated[int, Meta(ge=60, le=31_622_400, description="At most 366 days.")] = 2_592_000
 
 
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A token as far as anybody may know it: never its text. `queue` is that of a pilot's token."""
+
+    token_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    queue: str | None = None
+    revoked_at: datetime | None = None
+
+
 class TokenCreated(msgspec.Struct, frozen=True, kw_only=True):
     """The new token; `token` is its text, never shown again."""
 

@@ -87,3 +87,17 @@ def test_patterns_that_match_nothing_and_equal_names_are_refused(tmp_path: Path)
             listed_files(tmp_path, patterns, "inputs.in.files")
         assert caught.value.code == code
     assert [path.parent.name for path in listed_files(tmp_path, ["x/*", "x/same.txt"], "f")] == ["x"]
+
+
+def test_all_bad_names_are_told_and_what_is_allowed(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"two words {number}").write_text("")
+    with pytest.raises(Invalid) as caught:
+        listed_files(tmp_path, ["two*"], "inputs.in.files")
+    error = caught.value
+    assert (error.field, error.value) == ("inputs.in.files", "two words 0")
+    assert error.detail == "'two words 0', 'two words 1', 'two words 2', 'two words 3', 'two words 4' and 2 more cannot be names of input files"
+    assert str(error.allowed).startswith("begins with a letter, a digit or _; ")
+    (tmp_path / "-x").write_text("")
+    with pytest.raises(Invalid, match=r"^'-x' cannot be the name of an input file$"):
+        listed_files(tmp_path, ["-x"], "inputs.in.files")

@@ -13,7 +13,7 @@ import pytest
 
 from pandawms.domain.codes import Code
 from pandawms.domain.outcome import outcome
-from pandawms.pilot.content import StorageError
+from pandawms.pilot.content import StorageError, StorageFull
 from pandawms.pilot.failures import Stopped, failed_by_system
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
@@ -84,8 +84,11 @@ def web() -> Iterator[str]:
             self._answer(200 if self.path in files else 404, files.get(self.path, b""))
 
         def do_PUT(self) -> None:
-            files[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(201, b"")
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path.startswith("/full/"):
+                return self._answer(507, b"")
+            files[self.path] = content
+            return self._answer(201, b"")
 
         def do_DELETE(self) -> None:
             self._answer(204 if files.pop(self.path, None) is not None else 404, b"")
@@ -115,3 +118,8 @@ def test_http_storage_puts_gets_and_deletes(web: str, source: Path, tmp_path: Pa
     storage.remove(url)
     with pytest.raises(StorageError):
         storage.fetch(url, tmp_path / "gone", stop)
+
+
+def test_a_web_store_without_room_is_told_apart(web: str, source: Path, stop: Stop) -> None:
+    with pytest.raises(StorageFull, match="507"):
+        storage_for(web).store(source, f"{web}/full/target", "mark", stop)

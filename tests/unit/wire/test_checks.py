@@ -99,6 +99,60 @@ def test_each_problem_names_its_field_and_a_way_out(changes: dict[str, Any], fie
     assert any(hint in str(error.hint) for error in found if error.field == field)
 
 
+@pytest.mark.parametrize(
+    "package",
+    [
+        "numpy",
+        "numpy == 2.4.6",
+        "hist[plot,dask] >=2, <3.0.*",
+        "a.b-c_d~=1.0rc1",
+        "x (>=1)",
+        "x===1.0+local.1",
+        'tomli>=1; python_version < "3.12"',
+        "tomli ; python_version<'3.11' and sys_platform == 'linux'",
+        "mine @ https://example.org/a/mine-1.0.zip",
+        "mine[x] @ git+https://example.org/mine.git@v1#egg=mine",
+        'mine @ https://example.org/mine.zip ; os_name == "posix"',
+    ],
+)
+def test_requirements_are_taken(package: str) -> None:
+    assert problems(document(environment={"packages": [package]})) == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "numpy; rm -rf /",
+        "numpy rm",
+        "numpy==",
+        "numpy==1 2",
+        "numpy=1.0",
+        "numpy<<1",
+        "numpy>=1,",
+        "numpy[",
+        "numpy(>=1",
+        "numpy==1; ",
+        "numpy; shell == 'x'",
+        'numpy; python_version < "3.12" or',
+        "numpy @ file:///etc/passwd; rm",
+        "numpy @ $(id)",
+        "numpy @ example.org/x",
+        "-r x.txt",
+        "--index-url=x",
+        "./numpy",
+        "numpy==1\n",
+        "numpy==1\nrm",
+        "-numpy",
+        "numpy-",
+    ],
+)
+def test_what_is_no_requirement_is_refused(package: str) -> None:
+    (error,) = problems(document(environment={"packages": [package]}))
+    assert (error.field, error.value, error.code) == ("environment.packages[0]", package, "bad_requirement")
+    assert error.allowed
+    assert error.hint
+
+
 def test_the_server_takes_no_files_of_the_users_machine() -> None:
     assert [error.code for error in problems(document(), packed=True)] == ["not_packed"]
     named = document(inputs={"m": {"files": ["a"]}}, split={}, program={"command": "x"})

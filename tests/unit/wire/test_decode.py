@@ -113,7 +113,7 @@ def test_the_order_of_streams_is_kept() -> None:
         ({"outputs": {"Bad": "x.root"}}, "outputs", "Bad", "not_allowed", "lower-case", "use lower-case"),
         ({"name": "two words"}, "name", "two words", "not_allowed", "letters, digits", "choose letters"),
         ({"name": "line-end\n"}, "name", "line-end\n", "not_allowed", "letters, digits", "choose letters"),
-        ({"name": ""}, "name", "", "out_of_range", "at least 1 characters", "choose at least"),
+        ({"name": ""}, "name", "", "out_of_range", "at least 1 character", "choose at least 1 character"),
         ({"inputs": {}}, "inputs", "{}", "out_of_range", "at least 1 entry", "choose at least 1 entry"),
         ({"name": None}, "name", None, "wrong_type", "text", "write text here"),
     ],
@@ -160,3 +160,20 @@ def test_the_character_nul_is_refused_and_a_backslash_is_not() -> None:
 
 def test_long_values_are_cut_in_the_error() -> None:
     assert len(str(refusal(document(name="x" * 5000)).value)) == 201
+
+
+def test_how_many_entries_are_needed_is_said_in_a_sentence() -> None:
+    assert refusal(document(inputs={})).detail == "inputs needs at least 1 entry"
+    assert refusal(document(name="")).detail == "name needs at least 1 character"
+    assert refusal(document(name="x" * 101)).detail == "name may have at most 100 characters"
+
+
+@pytest.mark.parametrize("value", [True, 3.1, None, ["a"], {"a": True}])
+def test_only_a_whole_number_is_shown_as_the_text_it_must_have_been(value: Any) -> None:
+    hint = "write it in quotes" if isinstance(value, (bool, float)) else "write text here"
+    assert refusal(document(name=value)).hint == hint
+
+
+def test_a_mapping_in_an_error_is_json_as_it_was_given() -> None:
+    assert refusal(document(name={"a": True, "b": None})).value == '{"a":true,"b":null}'
+    assert refusal(document(name={True: 1})).value

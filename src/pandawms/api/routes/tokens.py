@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, RequestBody
 
@@ -18,20 +17,7 @@ from pandawms.store import identity, lists, places
 from pandawms.store.database import Connection
 from pandawms.store.identity import TokenRow
 from pandawms.wire.page import Page
-from pandawms.wire.token import TokenCreated, TokenRequest
-
-
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as far as anybody may know it."""
-
-    token_id: str
-    name: str
-    scopes: tuple[str, ...]
-    created_at: datetime
-    expires_at: datetime
-    queue: str | None = None
-    revoked_at: datetime | None = None
-
+from pandawms.wire.token import TokenCreated, TokenRequest, TokenView
 
 MANAGE = {"policy": Action.MANAGE_TOKENS}
 
@@ -74,14 +60,14 @@ async def _queue_id(connection: Connection, asked: TokenRequest) -> int | None:
 
 
 @get("/tokens", opt=MANAGE)
-async def page(request: Call) -> Page[Token]:
+async def page(request: Call) -> Page[TokenView]:
     """Lists your newest 200 tokens; never their texts."""
     async with request.core.pool.acquire() as connection:
         return whole([_view(row) for row in await identity.tokens(connection, request.who.user_id)])
 
 
-def _view(row: TokenRow) -> Token:
-    return Token(
+def _view(row: TokenRow) -> TokenView:
+    return TokenView(
         token_id=str(row.token_id), name=row.label, scopes=row.scopes, created_at=row.created_at, expires_at=row.expires_at, queue=row.queue,
         revoked_at=row.revoked_at,
     )  # fmt: skip
