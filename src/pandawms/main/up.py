@@ -28,6 +28,7 @@ from pandawms.main.settings import EMBEDDED, Settings
 from pandawms.main.stopping import Stop, stoppable
 from pandawms.pilot.build import build
 from pandawms.store import embedded
+from pandawms.wire.system import Health
 
 log = structlog.get_logger()
 
@@ -70,11 +71,11 @@ class Tree:
         for child in self.children[:1]:
             child.start()
         self._note()
-        self._wait_for_api(("ok", "degraded"))
+        self._wait_until(lambda health: health.status != "down")
         for child in self.children[1:]:
             child.start()
         self._note()
-        self._wait_for_api(("ok",))
+        self._wait_until(lambda health: all(check.ok for check in health.checks if check.name == "engine"))
 
     def look(self) -> None:
         """Starts again what has died."""
@@ -121,13 +122,14 @@ class Tree:
         known = {child.name: child.identity for child in self.children}
         self.book.write({name: process for name, process in known.items() if process is not None})
 
-    def _wait_for_api(self, statuses: tuple[str, ...]) -> None:
+    def _wait_until(self, condition: Callable[[Health], bool]) -> None:
+        """Waits until the server answers and the condition holds. What ails the provisioner or its pilots is no reason not to start."""
         with Client(self.url, (self.data / "tokens" / "user").read_text().strip()) as client:
 
             def answers() -> bool:
                 sum(child.look() for child in self.children if child.process is not None)
                 with suppress(PandaError):
-                    return client.system.health().status in statuses
+                    return condition(client.system.health())
                 return False
 
             if not wait_until(answers, START_SECONDS, 0.1):
