@@ -97,7 +97,7 @@ async def test_why_explains_a_job_that_failed_and_its_task(api: Api) -> None:
     await api.world.settle()
     (spec,) = await api.world.claim()
     waiting = (await api.ada.get(f"/jobs/{spec.job_id + 1}/why")).json()
-    assert [cause["code"] for cause in waiting["causes"]] == ["engine.down", "queue.busy"]
+    assert [cause["code"] for cause in waiting["causes"]] == ["engine.down", "queue.starting"]
     await api.world.reporter.report([report_of(spec, outcome(Code.PAYLOAD_FAILED, "it said no", exit_code=3))])
     await api.world.settle()
     why = (await api.ada.get(f"/jobs/{spec.job_id}/why")).json()
