@@ -60,6 +60,7 @@ class _JobFile:
             self._file = None
 
     def write(self, line: bytes) -> None:
+        """Appends a line: to the disk as far as it takes it, the rest to memory."""
         if self._file is not None and not self._unwritten:
             written = _write(self._file, line)
             self._written_bytes += written
