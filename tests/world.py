@@ -17,7 +17,7 @@ from pandawms.engine.place.step import step as place
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.engine.submission import submit
-from pandawms.store import identity, places, tasks, units
+from pandawms.store import events, identity, places, tasks, units
 from pandawms.store.database import Pool
 from pandawms.wire.checks import decode_document
 from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
@@ -60,7 +60,7 @@ class World:
 
     async def report(self, job: JobSpec, outcome: Outcome = SUCCESS, **changes: Any) -> ReportVerdict:
         """Reports a job as its pilot would, with all outputs written when it succeeded."""
-        (verdict,) = await self.reporter.report([report_of(job, outcome, **changes)])
+        (verdict,) = await self.reporter.report(self.queue_id, [report_of(job, outcome, **changes)])
         return verdict
 
     async def run_all(self, most: int = 1000) -> list[JobSpec]:
@@ -114,4 +114,5 @@ async def make(pool: Pool, services: Services) -> World:
             connection, community_id, site_id, "local", cores=1, memory_mb=4000, disk_mb=10_000, max_wall_seconds=86_400, architecture="x86_64", slots=2
         )
         await places.put_queue_storage(connection, queue_id, endpoint_id, 1, 1)
+        await events.log(connection, "queue", queue_id, "add", None, "online", "test")
     return World(pool, services, Who(user_id, "ada", "local", scopes=frozenset({"user"})), queue_id, endpoint_id)

@@ -9,7 +9,7 @@ from pandawms.domain.codes import Code
 from pandawms.domain.outcome import Outcome, outcome
 from pandawms.engine.watch.hearing import hear
 from pandawms.engine.watch.step import step as watch_step
-from pandawms.store import catalogue, commands, identity
+from pandawms.store import catalogue, commands, events, identity
 from pandawms.store.catalogue import NewFile
 from pandawms.wire.pilot.claim import JobSpec
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat, Phase
@@ -68,7 +68,7 @@ async def answer(world: World, command_id: int) -> str:
 
 async def beat(world: World, job: JobSpec, phase: Phase = "running") -> BeatVerdict:
     """A heartbeat of a job, as its pilot would send it."""
-    (verdict,) = await world.reporter.heartbeat([JobBeat(job.job_id, job.claim_id, job.attempt, phase)])
+    (verdict,) = await world.reporter.heartbeat(world.queue_id, [JobBeat(job.job_id, job.claim_id, job.attempt, phase)])
     return verdict
 
 
@@ -78,9 +78,10 @@ async def add_dataset(world: World, n_files: int, name: str = "in", *, is_open: 
         community_id = await identity.ensure_community(connection, "local")
         made = await catalogue.add_dataset(connection, community_id=community_id, owner_id=world.who.user_id, scope="user.ada", name=name)
         assert made is not None
+        await events.log(connection, "dataset", made, "create", None, "open", "test")
         await catalogue.add_files(connection, made, "user.ada", new_files(n_files), world.endpoint_id)
-        if not is_open:
-            await catalogue.close_dataset(connection, made)
+    if not is_open:
+        await close_dataset(world, made)
     return made
 
 
@@ -92,8 +93,9 @@ async def add_files(world: World, dataset_id: int, n_files: int, first: int) -> 
 
 async def close_dataset(world: World, dataset_id: int) -> None:
     """Closes a dataset."""
-    async with world.pool.acquire() as connection:
-        await catalogue.close_dataset(connection, dataset_id)
+    async with world.pool.acquire() as connection, connection.transaction():
+        if await catalogue.close_dataset(connection, dataset_id):
+            await events.log(connection, "dataset", dataset_id, "close", "open", "closed", "test")
 
 
 def new_files(n_files: int, first: int = 0) -> list[NewFile]:

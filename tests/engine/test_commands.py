@@ -179,7 +179,7 @@ async def test_a_retry_opens_the_outputs_again_and_the_end_closes_them(world: Wo
     await world.run_all()
     assert await value(world, "SELECT is_open FROM dataset WHERE producer_task_id = $1", task_id) is False
     events = await rows(world, "SELECT event FROM entity_event WHERE entity = 'dataset' ORDER BY event_id")
-    assert [row["event"] for row in events] == ["create", "close", "reopen", "close"]
+    assert [row["event"] for row in events] == ["create_output", "freeze", "thaw", "freeze"]
 
 
 async def test_a_retry_of_a_task_that_still_runs_is_refused(world: World) -> None:

@@ -55,7 +55,7 @@ Writer = Callable[[World, Scene], Awaitable[object]]
 async def _report(world: World, scene: Scene) -> None:
     outcomes = [report_of(job) if i % 3 else report_of(job, (FAILED, HOPELESS)[i % 2]) for i, job in enumerate(scene.held)]
     random.shuffle(outcomes)
-    await world.reporter.report(outcomes)
+    await world.reporter.report(world.queue_id, outcomes)
 
 
 async def _watch(world: World, scene: Scene) -> None:
@@ -76,7 +76,7 @@ async def _kill_jobs(world: World, scene: Scene) -> None:
 
 
 async def _beat(world: World, scene: Scene) -> None:
-    await world.reporter.heartbeat([JobBeat(job.job_id, job.claim_id, job.attempt, "running") for job in reversed(scene.held)])
+    await world.reporter.heartbeat(world.queue_id, [JobBeat(job.job_id, job.claim_id, job.attempt, "running") for job in reversed(scene.held)])
 
 
 def _stage(*steps: Callable[..., Awaitable[int]]) -> Writer:
@@ -110,10 +110,10 @@ async def _scene(world: World, number: int) -> Scene:
     ]
     await world.settle()
     jobs = await world.claim(13)
-    await world.reporter.report([report_of(job) for job in [*jobs[:2], *jobs[8:10]]])
+    await world.reporter.report(world.queue_id, [report_of(job) for job in [*jobs[:2], *jobs[8:10]]])
     await world.settle()
-    await world.reporter.report([report_of(job, FAILED) for job in [*jobs[2:4], *jobs[10:11]]])
-    await world.reporter.report([report_of(job) for job in [*jobs[4:5], *jobs[11:12]]])
+    await world.reporter.report(world.queue_id, [report_of(job, FAILED) for job in [*jobs[2:4], *jobs[10:11]]])
+    await world.reporter.report(world.queue_id, [report_of(job) for job in [*jobs[4:5], *jobs[11:12]]])
     await aggregate(world.pool, world.services)
     await define(world.pool, world.services)
     await broker(world.pool, world.services)

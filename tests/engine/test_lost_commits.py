@@ -7,7 +7,6 @@ import asyncpg
 import pytest
 
 from pandawms.engine.gathering import Gatherer
-from pandawms.wire.pilot.report import JobReport, ReportVerdict
 from tests.world import World, report_of
 
 
@@ -29,11 +28,11 @@ async def test_a_report_whose_commit_was_not_answered_is_found_to_be_taken(world
     task_id = await world.submit(inputs={"events": {"count": 2}})
     await world.settle()
     (job,) = await world.claim()
-    gatherer: Gatherer[Sequence[JobReport], tuple[ReportVerdict, ...]] = Gatherer(Losing(world.reporter._take_reports))  # type: ignore[arg-type]
+    world.reporter._reports = Gatherer(Losing(world.reporter._take_reports))  # type: ignore[arg-type]
     report = report_of(job)
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
-        await gatherer.do([report])
-    (verdict,) = await gatherer.do([report])
+        await world.reporter.report(world.queue_id, [report])
+    (verdict,) = await world.reporter.report(world.queue_id, [report])
     assert (verdict.verdict, verdict.status) == ("repeated", "finished")
     await world.settle()
     assert await world.status(task_id) == "done"

@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import pytest
 
+import asyncpg
+
 from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.report.gather import Reporter
-from pandawms.store import identity, places
+from pandawms.store import events, identity, places
 from pandawms.store.database import Options, Pool, open_pool
 from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
 from tests.conftest import Database
@@ -33,6 +35,7 @@ async def another_queue(world: World) -> None:
             cores=1, memory_mb=4000, disk_mb=10_000, max_wall_seconds=86_400, architecture="x86_64", slots=2,
         )  # fmt: skip
         await places.put_queue_storage(connection, queue_id, world.endpoint_id, 1, 1)
+        await events.log(connection, "queue", queue_id, "add", None, "online", "test")
 
 
 async def settle_together(*worlds: World, seconds: float = 60) -> None:
@@ -97,7 +100,7 @@ async def test_a_report_under_a_false_claim_in_the_same_batch_does_not_touch_the
     await world.submit()
     await world.settle()
     (job,) = await world.claim()
-    busy = asyncio.create_task(world.reporter.report([]))
+    busy = asyncio.create_task(world.reporter.report(world.queue_id, []))
     right = asyncio.create_task(world.report(job))
     false = asyncio.create_task(world.report(job, claim_id=uuid4().hex))
     await busy
@@ -144,7 +147,7 @@ async def test_two_engines_at_once_make_exactly_the_right_jobs_of_fifty_tasks(wo
     assert [tuple(row) for row in await rows(world, "SELECT status, count(*) FROM task GROUP BY 1")] == [("running", 50)]
     assert [tuple(row) for row in await rows(world, "SELECT status, count(*), count(DISTINCT task_id) FROM job GROUP BY 1")] == [("activated", 250, 50)]
     covered = await rows(
-        world, "SELECT task_id, (delta ->> 'first_event')::bigint AS first, (delta ->> 'n_events')::bigint AS n FROM job_spec ORDER BY task_id, first"
+        world, "SELECT task_id, first_event AS first, n_events AS n FROM job_spec ORDER BY task_id, first"
     )
     events = {(row["task_id"], event) for row in covered for event in range(row["first"], row["first"] + row["n"])}
     assert len(events) == sum(row["n"] for row in covered) == 500
@@ -215,9 +218,9 @@ async def test_one_report_that_cannot_be_taken_does_not_fail_the_others_of_its_b
     bad, *good = await world.claim(3)
     broken = replace(report_of(bad), outputs=tuple(replace(f, guid="no guid") for f in report_of(bad).outputs))
     reporter = Reporter(world.pool, world.services)
-    busy = asyncio.create_task(reporter.report([]))
-    calls = [asyncio.create_task(reporter.report([one])) for one in (report_of(good[0]), broken, report_of(good[1]))]
+    busy = asyncio.create_task(reporter.report(world.queue_id, []))
+    calls = [asyncio.create_task(reporter.report(world.queue_id, [one])) for one in (report_of(good[0]), broken, report_of(good[1]))]
     await busy
     found = await asyncio.gather(*calls, return_exceptions=True)
-    assert isinstance(found[1], ValueError)
+    assert isinstance(found[1], asyncpg.PostgresError | asyncpg.InterfaceError)
     assert [one[0].verdict for one in (found[0], found[2]) if isinstance(one, tuple)] == ["accepted", "accepted"]

@@ -27,9 +27,9 @@ INSERT INTO idempotency (user_id, key, request_hash, answer) SELECT 1, i, '', '{
 GROWING = ("job", "task_file", "command", "idempotency", "task", "dataset")
 QUERIES: dict[tuple[str, str], list[Any]] = {
     ("jobs", "unplaced"): [10],
-    ("jobs", "lock_expired"): [1000],
-    ("jobs", "lock_orphaned"): [1000],
-    ("jobs", "extend_leases"): [10.0],
+    ("leases", "lock_expired"): [1000],
+    ("leases", "lock_orphaned"): [1000],
+    ("leases", "extend_leases"): [10.0],
     ("places", "shares"): [],
     ("places", "demand"): [1, 10],
     ("catalogue", "sandbox_in_use"): [1, "00"],

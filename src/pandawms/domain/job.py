@@ -166,3 +166,11 @@ JOB: Machine[JobStatus, JobEvent] = Machine("job", JobStatus, JobEvent, INITIAL,
 FINAL = JOB.final
 next_status = JOB.next_status
 sources = JOB.sources
+
+MAX_SEED = 900_000_000
+"""Pythia and most generators take seeds from 1 to 900,000,000 (Pythia 8 manual, Random:seed)."""
+
+
+def seed(task_id: int, serial: int) -> int:
+    """The random seed of a job: the same for every attempt at the same first unit, different within a task, 1 to MAX_SEED."""
+    return (task_id * 1_000_003 + serial) % MAX_SEED + 1

@@ -1,9 +1,12 @@
 """The life of an output file of a job: named when the job is made, written by the pilot, kept or merged.
 
-The end of a job moves its outputs in the same statement, so those events belong to report, whichever stage ends the job.
+The end of a job moves its outputs in the same statement, so those events belong to report, whichever stage ends the job. Until then an output has no
+row of its own: its name follows from the task's template and the job's numbers, and it stands where its job stands.
 """
 
 from __future__ import annotations
+
+from pathlib import PurePosixPath
 
 from pandawms.domain.machine import DAY, NEW, Dwell, Flow, Machine, Word, unfold
 from pandawms.domain.stages import Stage
@@ -96,3 +99,8 @@ OUTPUT_FILE: Machine[OutputFileStatus, OutputFileEvent] = Machine(
 FINAL = OUTPUT_FILE.final
 next_status = OUTPUT_FILE.next_status
 sources = OUTPUT_FILE.sources
+
+
+def file_name(task_name: str, stream: str, serial: int, attempt: int, local_name: str) -> str:
+    """The name of an output in its dataset: no two attempts ever write the same one. It keeps the suffixes of the local name."""
+    return f"{task_name}.{stream}.{serial:06d}.{attempt}{''.join(PurePosixPath(local_name).suffixes)}"

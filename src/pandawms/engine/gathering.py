@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pandawms.domain.errors import Unavailable
+from pandawms.domain.errors import PandaError, Unavailable
 from pandawms.engine.boundary import DATABASE_AWAY
 
 Item = TypeVar("Item")
@@ -17,10 +17,11 @@ class Gatherer(Generic[Item, Answer]):
     """Calls `work` with up to `most` items at a time and gives each caller its answer after the commit.
 
     When a batch fails for another reason than a database that is away, its items are worked one by one, so that one bad item cannot fail the others.
-    A caller that has gone away before its batch began is left out. `limit` bounds the items that wait; beyond it callers get Unavailable.
+    An exception among the answers is raised for its caller alone. A caller that has gone away before its batch began is left out. `limit` bounds the
+    items that wait; beyond it callers get Unavailable.
     """
 
-    work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
+    work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | PandaError]]]
     most: int = 256
     limit: int = 10_000
     _waiting: list[tuple[Item, asyncio.Future[Answer]]] = field(default_factory=list)
@@ -52,8 +53,7 @@ class Gatherer(Generic[Item, Answer]):
             await self._apart(batch, error)
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+                _answer(future, answer)
 
     async def _apart(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
         if len(batch) == 1:
@@ -61,6 +61,15 @@ class Gatherer(Generic[Item, Answer]):
             return
         for pair in batch:
             await self._work([pair])
+
+
+def _answer(future: asyncio.Future[Any], answer: object) -> None:
+    if future.done():
+        return
+    if isinstance(answer, PandaError):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 def _fail(batch: Sequence[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pandawms.domain.errors import Invalid, did_you_mean
 from pandawms.domain.identity import Who
+from pandawms.domain.job import seed
 from pandawms.domain.snapshot import QueueSnapshot, Rejection, TaskSnapshot
 from pandawms.domain.task import TaskStatus
 from pandawms.engine.broker import plan as brokering
@@ -15,7 +16,6 @@ from pandawms.engine.broker.snapshot import queue_snapshots, wanted_snapshot
 from pandawms.engine.define import plan as defining
 from pandawms.engine.define import submit as door
 from pandawms.engine.define.submit import Checked, Submitted
-from pandawms.engine.generate import plan as generating
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, places
 from pandawms.store.database import Connection
@@ -157,7 +157,7 @@ async def _first_files(connection: Connection, found: Checked) -> list[str]:
 
 def _job(document: TaskDocument, serial: int, names: Sequence[str]) -> PlanJob:
     listing = defining.plan(document)
-    numbers = {"SEED": generating.seed(0, serial), "SERIAL": serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
+    numbers = {"SEED": seed(0, serial), "SERIAL": serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
     if isinstance(listing, defining.Chunks):
         first = listing.first + (serial - 1) * listing.chunk
         n_events = min(listing.chunk, listing.first + listing.count - first)

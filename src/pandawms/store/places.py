@@ -1,5 +1,6 @@
 """Sites, storage endpoints, queues and shares: where work can run and who gets how much."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,15 @@ class QueueRow:
     other_jobs: int = 0
     workers: int = 0
     last_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What a pilot's call needs to know of its queue."""
+
+    queue_id: int
+    name: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,8 @@ async def sites(connection: Connection) -> tuple[SiteRow, ...]:
 
 
 async def queues(connection: Connection) -> tuple[QueueRow, ...]:
-    """Returns all queues by name, with how full they are."""
+    """Returns all queues by name, with how full they are: as of now, or with more than 10,000 hot jobs as of up to 10 us a job ago (2 s at 200,000)."""
+    await sql.refresh_fill(connection)
     return tuple([_queue(row) async for row in sql.queues(connection)])
 
 
@@ -143,6 +154,16 @@ async def queue_by_name(connection: Connection, name: str) -> QueueRow | None:
     """Returns one queue without its fill, or None."""
     row = await sql.queue_by_name(connection, name=name)
     return row and _queue(row)
+
+
+async def queue_ids(connection: Connection) -> list[int]:
+    """Returns the ids of all queues."""
+    return [row["queue_id"] async for row in sql.queue_ids(connection)]
+
+
+async def queue_states(connection: Connection, names: Collection[str]) -> dict[str, QueueState]:
+    """Returns the state of those queues that there are, by name."""
+    return {row["name"]: QueueState(**row) async for row in sql.queue_states(connection, names=list(names))}
 
 
 async def demand(connection: Connection, queue_id: int, ceiling: int) -> Demand:
@@ -169,6 +190,12 @@ async def default_share(connection: Connection, community_id: int) -> int | None
 async def shares(connection: Connection) -> tuple[ShareRow, ...]:
     """Returns all shares with the jobs that run under them."""
     return tuple([ShareRow(**row) async for row in sql.shares(connection)])
+
+
+async def jobs_by_status(connection: Connection) -> dict[str, int]:
+    """Returns how many hot jobs have each status, as old as what `queues` tells."""
+    await sql.refresh_fill(connection)
+    return {row["status"]: row["n"] async for row in sql.jobs_by_status(connection)}
 
 
 def _queue(row: Any) -> QueueRow:

@@ -10,11 +10,14 @@ QUEUES = "panda_queue"
 
 async def stages(connection: Connection, *names: str) -> None:
     """Wakes these stages when the transaction commits."""
-    for name in sorted(set(names)):
-        await connection.execute("SELECT pg_notify($1, $2)", STAGES, name)
+    await _notify(connection, STAGES, sorted(set(names)))
 
 
 async def queues(connection: Connection, queue_ids: Collection[int]) -> None:
     """Wakes the claims that wait for these queues when the transaction commits."""
-    for queue_id in sorted(set(queue_ids)):
-        await connection.execute("SELECT pg_notify($1, $2)", QUEUES, str(queue_id))
+    await _notify(connection, QUEUES, [str(queue_id) for queue_id in sorted(set(queue_ids))])
+
+
+async def _notify(connection: Connection, channel: str, names: Collection[str]) -> None:
+    if names:
+        await connection.execute("SELECT pg_notify($1, n) FROM unnest($2::text[]) AS a (n)", channel, names)

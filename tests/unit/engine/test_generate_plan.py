@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pandawms.engine.generate.plan import MAX_SEED, file_name, groups, merge_job, most_units, outputs, run_jobs, seed
+from pandawms.domain.job import MAX_SEED, seed
+from pandawms.domain.output_file import file_name
+from pandawms.engine.generate.plan import groups, merge_job, most_units, run_jobs
 from pandawms.store.merges import Group, Member
 from pandawms.store.units import Unit
 
@@ -41,10 +43,10 @@ def test_a_step_takes_whole_jobs_and_one_at_least(per_step: int, per_job: int) -
 @given(st.integers(1, 200), st.integers(1, 20), st.integers(0, 3))
 def test_every_unit_is_the_input_of_one_job_and_seeds_differ_within_a_task(n_units: int, per_job: int, attempt: int) -> None:
     cut = groups(units(n_units, attempt=attempt), per_job, is_complete=True)
-    new, inputs = run_jobs(10_000_001, cut, list(range(50, 50 + len(cut))))
+    new, inputs = run_jobs(cut, list(range(50, 50 + len(cut))))
     assert sorted(f.task_file_id or 0 for f in inputs) == [100 + i for i in range(1, n_units + 1)]
     assert len({(f.job_id, f.n) for f in inputs}) == len(inputs)
-    assert len({job.delta["seed"] for job in new}) == len(new)
+    assert len({seed(10_000_001, job.serial) for job in new}) == len(new)
     assert {(job.attempt, job.previous_job_id) for job in new} == {(attempt + 1, 7 if attempt else None)}
 
 
@@ -58,9 +60,8 @@ def test_seeds_are_in_the_range_that_generators_take_and_differ(task_id: int, nu
 def test_a_retry_has_the_seed_and_events_of_the_attempt_before() -> None:
     first = Unit(1, 5, None, 3, 201, 100, 0, None, None)
     again = Unit(1, 5, None, 3, 201, 100, 1, 50, None)
-    ((old,), _), ((new,), _) = (run_jobs(9, [[unit]], [job_id]) for unit, job_id in ((first, 50), (again, 60)))
-    assert new.delta == old.delta
-    assert {"serial": 3, "seed": seed(9, 3), "first_event": 201, "n_events": 100}.items() <= new.delta.items()
+    ((old,), _), ((new,), _) = (run_jobs([[unit]], [job_id]) for unit, job_id in ((first, 50), (again, 60)))
+    assert (new.serial, new.first_event, new.n_events) == (old.serial, old.first_event, old.n_events) == (3, 201, 100)
     assert (new.attempt, new.previous_job_id) == (2, 50)
 
 
@@ -77,17 +78,8 @@ def test_a_name_tells_task_stream_serial_and_attempt_and_keeps_all_suffixes() ->
     assert file_name("t", "out", 1234567, 1, "out") == "t.out.1234567.1"
 
 
-def test_outputs_are_numbered_after_the_inputs_of_their_job() -> None:
-    new, inputs = run_jobs(1, groups(units(3), 2, is_complete=True), [10, 11])
-    found = list(outputs("t", new, {"a": "a.txt", "b": "b.txt"}, {"a": 1, "b": 2}, {10: 2, 11: 1}))
-    assert [(f.job_id, f.n, f.task_dataset_id, f.name) for f in found] == [
-        (10, 2, 1, "t.a.000001.1.txt"), (10, 3, 2, "t.b.000001.1.txt"), (11, 1, 1, "t.a.000003.1.txt"), (11, 2, 2, "t.b.000003.1.txt"),
-    ]  # fmt: skip
-    assert len({(f.job_id, f.n) for f in found} | {(f.job_id, f.n) for f in inputs}) == len(found) + len(inputs)
-
-
 def test_a_merge_job_takes_every_file_of_its_group_and_follows_the_one_before() -> None:
     members = [Member(10 + i, 1, 70 + i, 4) for i in range(3)]
-    job, inputs = merge_job(1, Group(8, 1, 2, 5, 1, 33), members, 40)
-    assert (job.attempt, job.previous_job_id, job.delta["serial"]) == (2, 33, 5)
+    job, inputs = merge_job(Group(8, 1, 2, 5, 1, 33), members, 40)
+    assert (job.attempt, job.previous_job_id, job.serial) == (2, 33, 5)
     assert [(f.file_id, f.task_file_id, f.n) for f in inputs] == [(70, None, 0), (71, None, 1), (72, None, 2)]

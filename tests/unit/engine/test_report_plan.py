@@ -10,15 +10,25 @@ from pandawms.domain.codes import Code
 from pandawms.domain.job import JobEvent
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
 from pandawms.engine.report.plan import answer_unheld, decide, usage
-from pandawms.store.jobs import Expected, Held, Known
+from pandawms.engine.blueprints import Blueprint, Target
+from pandawms.store.leases import Known, Reported
+from pandawms.wire.checks import decode_document
 from pandawms.wire.pilot.report import JobReport, WrittenFile
 
 CLAIM = uuid4()
-HELD = Held(1, 10, "running", 3, 1, "run")
+HELD = Reported(1, 10, "running", 3, 1, "run", serial=1, endpoint_id=4, n_inputs=2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OUT = Expected(1, 0, "t.out.1", "out", 7, "output", "user.ada")
-PART = Expected(1, 1, "t.part.1", "part", 8, "transient", "user.ada")
+OUT, PART = "t.out.000001.1.txt", "t.part.000001.1.txt"
+TARGETS = {"out": Target(70, 7, "output", "user.ada"), "part": Target(80, 8, "transient", "user.ada")}
 FAILURE = outcome(Code.PAYLOAD_FAILED, "exit 1", exit_code=1)
+
+
+def task(*streams: str) -> Blueprint:
+    """A task that writes these streams."""
+    document = decode_document(
+        {"name": "t", "program": {"command": "true"}, "inputs": {"events": {"count": 1}}, "outputs": {stream: f"{stream}.txt" for stream in streams}}
+    )
+    return Blueprint(10, 1, "t", document, TARGETS)
 
 
 def written(name: str) -> WrittenFile:
@@ -32,34 +42,36 @@ def report(ended: Outcome = SUCCESS, *names: str, **changes: Any) -> JobReport:
 
 
 def test_a_success_with_all_outputs_finishes_the_job_and_keeps_what_was_expected_only() -> None:
-    found = decide(HELD, report(SUCCESS, "t.out.1", "something else"), [OUT], NOW)
-    assert (found.event, found.outcome) == (JobEvent.FINISH, SUCCESS)
-    ((expected, file),) = found.outputs
-    assert (expected, file.name, file.adler32, file.guid) == (OUT, "t.out.1", b"\0\0\xff\xff", UUID(int=1))
+    found = decide(HELD, report(SUCCESS, OUT, "something else"), task("out"), NOW)
+    assert (found.event, found.status, found.outcome) == (JobEvent.FINISH, "finished", SUCCESS)
+    (file,) = found.written
+    assert (file.job_id, file.n, file.task_dataset_id, file.dataset_id, file.endpoint_id, file.status) == (1, 2, 70, 7, 4, "finished")
+    assert (file.name, file.adler32, file.guid) == (OUT, b"\0\0\xff\xff", str(UUID(int=1)))
 
 
 def test_a_success_whose_output_is_to_be_merged_waits_for_the_merge() -> None:
-    found = decide(HELD, report(SUCCESS, "t.out.1", "t.part.1"), [OUT, PART], NOW)
-    assert (found.event, [e.n for e, _ in found.outputs]) == (JobEvent.MERGE, [0, 1])
+    found = decide(HELD, report(SUCCESS, OUT, PART), task("out", "part"), NOW)
+    assert (found.event, found.status) == (JobEvent.MERGE, "merging")
+    assert [(file.n, file.task_dataset_id, file.dataset_id, file.status) for file in found.written] == [(2, 70, 8, "finished"), (3, 80, 8, "ready")]
 
 
 def test_a_success_without_an_output_that_was_expected_is_a_failure_that_names_it() -> None:
-    found = decide(HELD, report(SUCCESS, "t.out.1"), [OUT, PART], NOW)
-    assert (found.event, found.outcome.code, found.outputs) == (JobEvent.FAIL, Code.MISSING_OUTPUT.number, ())
-    assert "t.part.1" in found.outcome.message
+    found = decide(HELD, report(SUCCESS, OUT), task("out", "part"), NOW)
+    assert (found.event, found.outcome.code, found.written) == (JobEvent.FAIL, Code.MISSING_OUTPUT.number, ())
+    assert PART in found.outcome.message
 
 
 def test_a_failure_keeps_no_output_whatever_it_names() -> None:
-    found = decide(HELD, report(FAILURE, "t.out.1"), [OUT], NOW)
-    assert (found.event, found.outcome, found.outputs) == (JobEvent.FAIL, FAILURE, ())
+    found = decide(HELD, report(FAILURE, OUT), task("out"), NOW)
+    assert (found.event, found.outcome, found.written) == (JobEvent.FAIL, FAILURE, ())
 
 
 def test_a_job_without_outputs_may_just_finish() -> None:
-    assert decide(HELD, report(), [], NOW).event == JobEvent.FINISH
+    assert decide(HELD, report(), task(), NOW).event == JobEvent.FINISH
 
 
 def test_a_message_is_cut_to_what_is_kept() -> None:
-    found = decide(HELD, report(Outcome("payload", 1305, message="x" * 10_000)), [OUT], NOW)
+    found = decide(HELD, report(Outcome("payload", 1305, message="x" * 10_000)), task("out"), NOW)
     assert len(found.outcome.message) == 500
 
 

@@ -10,9 +10,9 @@ from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine import boundary
 from pandawms.engine.aggregate import plan as planning
 from pandawms.engine.services import Services
-from pandawms.store import catalogue, events, jobs, merges, tasks, units
+from pandawms.store import catalogue, endings, events, leases, merges, tasks, units
 from pandawms.store.database import Connection, Pool
-from pandawms.store.jobs import Ending
+from pandawms.store.endings import ending
 from pandawms.wire.checks import decode_document
 
 WHO = str(Stage.AGGREGATE)
@@ -63,8 +63,8 @@ async def _end_merged(connection: Connection, task_id: int) -> None:
         reason = SUCCESS if is_merged else outcome(Code.MERGE_FAILED, f"merge failed: {group.outcome.message}")
         how = (JobEvent.MERGED if is_merged else JobEvent.MERGE_FAILED, reason)
         ends |= {member.job_id: how for member in await merges.members(connection, group.merge_group_id)}
-    held = await jobs.lock(connection, ends.keys(), {JobStatus.MERGING}) if ends else []
-    await jobs.end(connection, [Ending(job, *ends[job.job_id]) for job in held], WHO)
+    held = await leases.lock(connection, ends.keys(), {JobStatus.MERGING}) if ends else []
+    await endings.end(connection, [ending(job, *ends[job.job_id]) for job in held], WHO)
 
 
 async def _group(connection: Connection, task_id: int) -> None:
@@ -95,10 +95,10 @@ async def _abort(connection: Connection, task: tasks.Task) -> None:
 
     Ends the task when no pilot has a job of it.
     """
-    left = await jobs.lock_of_task(connection, task.task_id, QUEUED | SETTLING | LEASED, 1_000_000)
+    left = await leases.lock_of_task(connection, task.task_id, QUEUED | SETTLING | LEASED, 1_000_000)
     killed = outcome(Code.KILLED, "its task was killed")
-    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, killed) for job in left if job.status not in LEASED], WHO)
-    await jobs.order_kill(connection, [job.job_id for job in left if job.status in LEASED], killed.message, None)
+    await endings.end(connection, [ending(job, JobEvent.CANCEL, killed) for job in left if job.status not in LEASED], WHO)
+    await leases.order_kill(connection, [job.job_id for job in left if job.status in LEASED], killed.message, None)
     progress = await units.progress(connection, task.task_id)
     if progress.has_jobs:
         return
@@ -113,9 +113,9 @@ async def _close(connection: Connection, task: tasks.Task, event: TaskEvent, num
         return
     await tasks.add_round(connection, task.task_id, status, numbers)
     closed = await catalogue.close_outputs(connection, task.task_id)
-    await _log(connection, closed, "close", "open", "closed")
+    await _log(connection, closed, "freeze", "mutable", "closed")
     if status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
-        await _log(connection, await catalogue.remove_empty_outputs(connection, task.task_id), "remove", "closed", "removed")
+        await _log(connection, await catalogue.remove_empty_outputs(connection, task.task_id), "discard", "closed", "deleted")
     await tasks.touch(connection, [child for child, _ in await tasks.children(connection, task.task_id)])
 
 

@@ -11,10 +11,11 @@ from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.engine.command import plan as planning
 from pandawms.engine.services import Services
-from pandawms.store import brokerage, catalogue, commands, events, jobs, merges, tasks, units
+from pandawms.store import brokerage, catalogue, commands, endings, events, leases, merges, tasks, units
 from pandawms.store.commands import Pending
 from pandawms.store.database import Connection, Pool
-from pandawms.store.jobs import Ending, Held
+from pandawms.store.endings import ending
+from pandawms.store.leases import Held
 
 log = structlog.get_logger()
 
@@ -68,30 +69,30 @@ async def _kill(connection: Connection, task: tasks.Task, command: Pending) -> N
     reason = command.arguments.get("reason") or "its task was killed"
     await brokerage.drop(connection, task.task_id)
     await merges.fail_open_groups(connection, task.task_id)
-    held = await jobs.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE | LEASED, 1_000_000)
+    held = await leases.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE | LEASED, 1_000_000)
     await _cancel(connection, [job for job in held if job.status in planning.CANCELLED_AT_ONCE], reason, command)
-    await jobs.order_kill(connection, [job.job_id for job in held if job.status in LEASED], reason, command.asked_by)
+    await leases.order_kill(connection, [job.job_id for job in held if job.status in LEASED], reason, command.asked_by)
     await tasks.move(connection, task.task_id, TaskEvent.KILL, command.asker, {"text": reason})
     await tasks.touch(connection, [task.task_id])
 
 
 async def _cancel(connection: Connection, held: list[Held], reason: str, command: Pending) -> None:
     end = outcome(Code.KILLED, reason)
-    await jobs.end(connection, [Ending(job, JobEvent.CANCEL, end) for job in held], command.asker)
+    await endings.end(connection, [ending(job, JobEvent.CANCEL, end) for job in held], command.asker)
 
 
 async def _kill_job(connection: Connection, job_id: int, command: Pending) -> str:
     reason = command.arguments.get("reason") or "killed by a user"
-    waiting = await jobs.lock(connection, [job_id], QUEUED)
+    waiting = await leases.lock(connection, [job_id], QUEUED)
     if waiting:
         await _cancel(connection, waiting, reason, command)
         return "cancelled"
-    if await jobs.lock(connection, [job_id], SETTLING):
+    if await leases.lock(connection, [job_id], SETTLING):
         return "refused: the job has run and its output waits to be merged; kill its merge job or its task"
-    held = await jobs.lock(connection, [job_id], LEASED)
+    held = await leases.lock(connection, [job_id], LEASED)
     if not held:
         return "refused: the job has ended"
-    await jobs.order_kill(connection, [job_id], reason, command.asked_by)
+    await leases.order_kill(connection, [job_id], reason, command.asked_by)
     return "its pilot will be told by the next heartbeat"
 
 
@@ -106,7 +107,7 @@ async def _retry(connection: Connection, services: Services, task: tasks.Task, c
     await units.reuse_input(connection, task.task_id)
     reopened = await catalogue.reopen_outputs(connection, task.task_id)
     if reopened:
-        await events.log_datasets(connection, reopened, "reopen", "closed", "open", WHO)
+        await events.log_datasets(connection, reopened, "thaw", "closed", "mutable", WHO)
     await tasks.move(connection, task.task_id, TaskEvent.RETRY, command.asker, {"text": command.arguments.get("reason") or "retry"})
     await tasks.next_round(connection, task.task_id)
     await tasks.move(connection, task.task_id, TaskEvent.REOPEN, WHO)

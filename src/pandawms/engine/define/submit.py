@@ -108,7 +108,7 @@ async def _add_output(connection: Connection, who: Who, found: Checked, task_id:
     if dataset_id is None:
         raise _output_taken(stream, f"{scope}:{name}")
     await units.add_task_dataset(connection, task_id, dataset_id, role, stream)
-    await events.log(connection, "dataset", dataset_id, "create", None, "open", WHO)
+    await events.log(connection, "dataset", dataset_id, "create_output", None, "mutable", WHO)
 
 
 async def _community(connection: Connection, who: Who, name: str) -> int:

@@ -1,10 +1,13 @@
-"""Turns leased jobs into what their pilots must know: the task's template, the job's own delta and its files."""
+"""Turns leased jobs into what their pilots must know: the task's template, the job's own numbers and its files. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pandawms.domain.job import seed
+from pandawms.engine.blueprints import Blueprint, Output
 from pandawms.plugins.data_manager import DataManager
-from pandawms.store.jobs import JobFile, Resolved
+from pandawms.store.jobs import Input, Spec
+from pandawms.store.leases import Given, RequirementRow
 from pandawms.wire import placeholders
 from pandawms.wire.pilot import claim as wire
 from pandawms.wire.task import TaskDocument
@@ -18,55 +21,44 @@ class Roots:
     endpoints: Mapping[int, str]
 
 
-def spec(job: Resolved, document: TaskDocument, files: Sequence[JobFile], roots: Roots, manager: DataManager) -> wire.JobSpec:
+def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, roots: Roots, manager: DataManager) -> wire.JobSpec:
     """Returns the job as its pilot gets it, with the command's placeholders replaced."""
-    inputs = tuple(_input(file, roots, manager) for file in files if file.role == "input" and file.file_id is not None)
-    outputs = tuple(
-        _output(file, _streams(job, document)[file.stream], roots.endpoints[job.delta["endpoint_id"]], manager) for file in files if file.role == "output"
-    )
-    expanded = placeholders.expand(_command(job, document), _values(job, inputs, outputs))
+    written = blueprint.outputs(job.kind, job.serial, given.attempt)
+    root = roots.endpoints[job.endpoint_id] if written and job.endpoint_id is not None else ""
+    inputs = tuple([_input(file, roots, manager) for file in job.inputs])
+    outputs = tuple([_output(output, root, manager) for output in written])
+    number = seed(given.task_id, job.serial)
+    expanded = placeholders.expand(blueprint.command(job.kind), _values(given, job, number, needs, outputs))
+    document = blueprint.document
     return wire.JobSpec(
-        job_id=job.job_id, task_id=job.task_id, task_name=job.task_name, kind=job.kind, attempt=job.attempt, claim_id=job.claim_id.hex,
+        job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
         command=expanded.command, text_files=dict(expanded.text_files), environment=environment(document), sandbox=_sandbox(document),
-        resources=wire.Resources(job.cores, job.memory_mb, job.disk_mb, job.wall_seconds), inputs=inputs, outputs=outputs,
-        traits=wire.Traits(job.delta.get("first_event"), job.delta.get("n_events"), job.delta.get("seed"), job.delta.get("serial")),
+        resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds), inputs=inputs, outputs=outputs,
+        traits=wire.Traits(job.first_event, job.n_events, number, job.serial),
     )  # fmt: skip
 
 
-def _command(job: Resolved, document: TaskDocument) -> str:
-    if job.kind == "merge" and document.merge is not None:
-        return document.merge.command
-    return document.program.command
-
-
-def _streams(job: Resolved, document: TaskDocument) -> Mapping[str, str]:
-    if job.kind == "merge" and document.merge is not None:
-        return document.merge.outputs
-    return document.outputs
-
-
-def _input(file: JobFile, roots: Roots, manager: DataManager) -> wire.InputFile:
-    name, scope = file.name or "", file.scope or ""
+def _input(file: Input, roots: Roots, manager: DataManager) -> wire.InputFile:
     return wire.InputFile(
-        stream=file.stream, scope=scope, name=name, local_name=name, size_bytes=file.size_bytes or 0, adler32=(file.adler32 or b"").hex(),
-        guid=str(file.guid), events=file.events, sources=tuple(manager.url(root, scope, name) for root in roots.read),
+        stream=file.stream, scope=file.scope, name=file.name, local_name=file.name, size_bytes=file.size_bytes, adler32=file.adler32.hex(),
+        guid=str(file.guid), events=file.events, sources=tuple([manager.url(root, file.scope, file.name) for root in roots.read]),
     )  # fmt: skip
 
 
-def _output(file: JobFile, local_name: str, root: str, manager: DataManager) -> wire.OutputFile:
-    name, scope = file.name or "", file.scope or ""
-    return wire.OutputFile(stream=file.stream, scope=scope, name=name, local_name=local_name, destination=manager.url(root, scope, name))
+def _output(output: Output, root: str, manager: DataManager) -> wire.OutputFile:
+    scope = output.target.scope
+    return wire.OutputFile(stream=output.stream, scope=scope, name=output.name, local_name=output.local_name, destination=manager.url(root, scope, output.name))
 
 
-def _values(job: Resolved, inputs: Sequence[wire.InputFile], outputs: Sequence[wire.OutputFile]) -> placeholders.Values:
+def _values(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile]) -> placeholders.Values:
     numbers = {
-        "SEED": job.delta["seed"], "SERIAL": job.delta["serial"], "ATTEMPT": job.attempt, "JOB_ID": job.job_id, "TASK_ID": job.task_id, "CORES": job.cores,
+        "SEED": number, "SERIAL": job.serial, "ATTEMPT": given.attempt, "JOB_ID": job.job_id, "TASK_ID": given.task_id, "CORES": needs.cores,
     }  # fmt: skip
-    if "first_event" in job.delta:
-        numbers |= {"EVENTS": job.delta["n_events"], "FIRST_EVENT": job.delta["first_event"]}
+    if job.first_event is not None and job.n_events is not None:
+        numbers |= {"EVENTS": job.n_events, "FIRST_EVENT": job.first_event}
     streams: dict[str, list[str]] = {}
-    for file in inputs:
-        streams.setdefault(file.stream, []).append(file.local_name)
+    for file in job.inputs:
+        streams.setdefault(file.stream, []).append(file.name)
     return placeholders.Values(numbers, streams, {file.stream: file.local_name for file in outputs})
 
 

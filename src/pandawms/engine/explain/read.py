@@ -6,7 +6,7 @@ from pandawms.domain.job import JobStatus
 from pandawms.domain.outcome import Outcome
 from pandawms.engine.explain import job_plan, plan
 from pandawms.engine.explain.facts import JobFacts, TaskFacts
-from pandawms.store import brokerage, events, lists, places, reasons, units
+from pandawms.store import brokerage, events, places, reasons, system, units
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
 from pandawms.store.places import QueueRow
@@ -23,7 +23,7 @@ async def task(connection: Connection, found: Task) -> Why:
     facts = TaskFacts(
         task_id=found.task_id, name=found.name, status=found.status, since=found.changed_at, reason=(found.reason or {}).get("text"),
         n_listed=sum(d.n_listed for d in masters), n_used=sum(d.n_used for d in masters), n_finished=sum(d.n_finished for d in masters),
-        n_failed=sum(d.n_failed for d in masters), is_complete=all(d.is_complete for d in masters), engines=await lists.engines(connection),
+        n_failed=sum(d.n_failed for d in masters), is_complete=all(d.is_complete for d in masters), engines=await system.engines(connection),
         hot=await reasons.hot_jobs(connection, found.task_id), queues=await places.queues(connection),
         failures=await reasons.failures(connection, found.task_id, MOST_FAILURES), units=await reasons.failed_units(connection, found.task_id),
         brokerage=await brokerage.get(connection, found.task_id), parent=await reasons.parent(connection, found.task_id),
@@ -38,7 +38,7 @@ async def job(connection: Connection, found: Job) -> Why:
     is_ready = found.status == JobStatus.ACTIVATED
     facts = JobFacts(
         job_id=found.job_id, task_id=found.task_id, status=found.status, kind=found.kind, attempt=found.attempt,
-        since=history[-1].at if history else found.created_at, engines=await lists.engines(connection), queue=await _queue(connection, found.queue),
+        since=history[-1].at if history else found.created_at, engines=await system.engines(connection), queue=await _queue(connection, found.queue),
         lease_expires_at=found.lease_expires_at, outcome=_outcome(found), successor_id=await reasons.successor(connection, found.task_id, found.job_id),
         n_ahead=await reasons.ahead(connection, found.job_id, MOST_AHEAD) if is_ready else 0,
         kill_reason=await reasons.kill_order(connection, found.job_id), predecessors=await reasons.predecessors(connection, found.job_id),

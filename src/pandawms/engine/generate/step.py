@@ -1,7 +1,6 @@
 """Makes run jobs from allocations and merge jobs from groups, in bulk."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from pandawms.domain.errors import Conflict, Unavailable
@@ -64,9 +63,8 @@ async def _consume(connection: Connection, taken: brokerage.Taken, services: Ser
     await brokerage.use(connection, taken.allocation_id, sum(len(group) for group in cut))
     if not cut:
         return 0
-    endpoint_id = await _endpoint(connection, taken.queue_id)
-    new, inputs = planning.run_jobs(task.task_id, cut, await jobs.next_ids(connection, len(cut)), endpoint_id)
-    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs, document.outputs)
+    new, inputs = planning.run_jobs(cut, await jobs.next_ids(connection, len(cut)))
+    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs)
     await tasks.move(connection, task.task_id, TaskEvent.START, WHO)
     await _keep_open(connection, task.task_id)
     return len(new)
@@ -92,10 +90,8 @@ async def _merge(connection: Connection, group: merges.Group) -> None:
     document = decode_document(task.document)
     assert document.merge is not None, "a merge group belongs to a task that merges"
     (job_id,) = await jobs.next_ids(connection, 1)
-    job, inputs = planning.merge_job(
-        task.task_id, group, await merges.members(connection, group.merge_group_id), job_id, await _endpoint(connection, group.queue_id)
-    )
-    await _create(connection, task, document, group.queue_id, JobKind.MERGE, [job], inputs, document.merge.outputs)
+    job, inputs = planning.merge_job(group, await merges.members(connection, group.merge_group_id), job_id)
+    await _create(connection, task, document, group.queue_id, JobKind.MERGE, [job], inputs)
     await merges.start_group(connection, group.merge_group_id, job_id)
     await _keep_open(connection, task.task_id)
 
@@ -115,11 +111,9 @@ async def _endpoint(connection: Connection, queue_id: int) -> int:
 
 
 async def _create(connection: Connection, task: tasks.Task, document: TaskDocument, queue_id: int, kind: JobKind, new: Sequence[NewJob],
-                  inputs: Sequence[NewInput], streams: Mapping[str, str]) -> None:  # fmt: skip
-    datasets = {d.stream: d.task_dataset_id for d in await units.task_datasets(connection, [task.task_id]) if d.role in ("output", "transient")}
-    written = list(planning.outputs(task.name, new, streams, datasets, Counter(f.job_id for f in inputs)))
+                  inputs: Sequence[NewInput]) -> None:  # fmt: skip
     await jobs.create(
         connection, task_id=task.task_id, version=task.version, kind=str(kind), queue_id=queue_id,
-        requirement_id=await jobs.requirement_id(connection, requirement(document.resources, kind)), priority=task.priority, who=WHO,
-        new=new, inputs=inputs, outputs=written,
+        requirement_id=await jobs.requirement_id(connection, requirement(document.resources, kind)), endpoint_id=await _endpoint(connection, queue_id),
+        priority=task.priority, who=WHO, new=new, inputs=inputs,
     )  # fmt: skip

@@ -3,33 +3,46 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from pandawms.domain.codes import Code
-from pandawms.domain.job import JobEvent, JobStatus
+from pandawms.domain.job import JOB, JobEvent, JobStatus
 from pandawms.domain.outcome import MESSAGE_CHARACTERS, Outcome, outcome
-from pandawms.store.catalogue import NewFile
-from pandawms.store.jobs import Expected, Held, Known, Usage
+from pandawms.engine.blueprints import Blueprint, Output
+from pandawms.store.endings import Usage, Written
+from pandawms.store.leases import Key, Known, Reported
+from pandawms.wire.pilot.heartbeat import JobBeat
 from pandawms.wire.pilot.report import JobReport, ReportVerdict, WrittenFile
 
-PHASES = {"stage_in": JobStatus.STARTING, "running": JobStatus.RUNNING, "stage_out": JobStatus.RUNNING}
+PHASES = {"stage_in": "starting", "running": "running", "stage_out": "running"}
 """The status that follows from a pilot's phase: stage-out is the end of running, since it seldom lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a reported job: the event, the outcome, and the outputs that are kept (n of the job's file, dataset, file)."""
+    """What becomes of a reported job: the event and the status that follows, the outcome, what was used, and the outputs that are kept."""
 
-    job: Held
+    job: Reported
     event: JobEvent
+    status: JobStatus
     outcome: Outcome
     usage: Usage
-    outputs: tuple[tuple[Expected, NewFile], ...]
+    written: Sequence[Written]
+
+
+def claim_of(said: JobBeat | JobReport) -> str:
+    """Returns the claim that a pilot names, as 32 lower-case hexadecimal digits whatever form the pilot used."""
+    return said.claim_id.replace("-", "").lower()
+
+
+def key(report: JobReport) -> Key:
+    """Returns what a report is known by."""
+    return report.job_id, claim_of(report)
 
 
 def reported_outcome(report: JobReport) -> Outcome:
     """Returns the outcome that the pilot reported, its message cut to what is kept."""
-    return replace(report.outcome, message=report.outcome.message[:MESSAGE_CHARACTERS])
+    told = report.outcome
+    return told if len(told.message) <= MESSAGE_CHARACTERS else replace(told, message=told.message[:MESSAGE_CHARACTERS])
 
 
 def usage(report: JobReport, now: datetime) -> Usage:
@@ -38,33 +51,50 @@ def usage(report: JobReport, now: datetime) -> Usage:
     return Usage(started_at, report.wall_seconds, report.cpu_seconds, round(report.max_rss_mb))
 
 
-def decide(job: Held, report: JobReport, expected: Sequence[Expected], now: datetime) -> Decision:
+def decide(job: Reported, report: JobReport, blueprint: Blueprint, now: datetime) -> Decision:
     """Success needs every expected output; outputs to be merged keep the job in merging."""
-    reported = reported_outcome(report)
+    told, used = reported_outcome(report), usage(report, now)
+    expected = blueprint.outputs(job.kind, job.serial, job.attempt) if told.is_success else []
     written = {file.name: file for file in report.outputs}
-    missing = [file.name for file in expected if file.name not in written]
-    if reported.is_success and missing:
-        reported = outcome(Code.MISSING_OUTPUT, f"the report names no {missing[0]}")
-    if not reported.is_success:
-        return Decision(job, JobEvent.FAIL, reported, usage(report, now), ())
-    outputs = tuple((file, _new_file(written[file.name])) for file in expected)
-    waits = any(file.dataset_role == "transient" for file in expected)
-    return Decision(job, JobEvent.MERGE if waits else JobEvent.FINISH, reported, usage(report, now), outputs)
+    missing = [output.name for output in expected if output.name not in written]
+    if missing:
+        told = outcome(Code.MISSING_OUTPUT, f"the report names no {missing[0]}")
+    if not told.is_success:
+        return _decision(job, JobEvent.FAIL, told, used, ())
+    waits = any(output.target.role == "transient" for output in expected)
+    return _decision(job, JobEvent.MERGE if waits else JobEvent.FINISH, told, used, _written(job, expected, written))
+
+
+def _decision(job: Reported, event: JobEvent, told: Outcome, used: Usage, written: Sequence[Written]) -> Decision:
+    return Decision(job, event, JOB.next_status(JobStatus(job.status), event), told, used, written)
+
+
+def _written(job: Reported, expected: Sequence[Output], written: dict[str, WrittenFile]) -> list[Written]:
+    """Returns the outputs of a job for the catalogue.
+
+    All files of a job that waits for a merge go to its transient dataset: the others move to where they belong when the merge has succeeded, so that
+    no reader sees the output of a job that may have to run again.
+    """
+    aside = next((output.target.dataset_id for output in expected if output.target.role == "transient"), None)
+    kept = []
+    for n, output in enumerate(expected, job.n_inputs):
+        file, target = written[output.name], output.target
+        kept.append(Written(
+            job.job_id, n, job.task_id, target.task_dataset_id, aside or target.dataset_id, job.endpoint_id or 0, target.scope, output.name, file.guid,
+            file.size_bytes, bytes.fromhex(file.adler32), file.events, "ready" if target.role == "transient" else "finished",
+        ))  # fmt: skip
+    return kept
 
 
 def answer_unheld(report: JobReport, known: Known | None) -> ReportVerdict:
     """A report of a job that is not leased to its claim: it was taken before, or it is too late."""
     if known is None:
         return ReportVerdict(report.job_id, "refused", "", "there is no such job")
-    same = known.claim_id is not None and known.claim_id == UUID(report.claim_id)
+    same = known.claim_id is not None and known.claim_id.hex == claim_of(report)
     is_success = report.outcome.is_success
     if same and (known.status in ("finished", "merging")) == is_success and (is_success or known.error_code == report.outcome.code):
         return ReportVerdict(report.job_id, "repeated", known.status)
     return ReportVerdict(report.job_id, "refused", known.status, "the job was ended otherwise before this report came")
-
-
-def _new_file(file: WrittenFile) -> NewFile:
-    return NewFile(file.name, UUID(file.guid), file.size_bytes, bytes.fromhex(file.adler32), file.events)
 
 
 def now() -> datetime:

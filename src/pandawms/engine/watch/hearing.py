@@ -3,7 +3,7 @@
 import structlog
 
 from pandawms.engine.services import Services
-from pandawms.store import hearing, jobs
+from pandawms.store import hearing, leases
 from pandawms.store.database import Pool
 
 log = structlog.get_logger()
@@ -18,6 +18,6 @@ async def hear(pool: Pool, services: Services) -> float:
     async with pool.acquire() as connection, connection.transaction():
         silence = await hearing.beat(connection)
         if silence > options.hearing_gap_seconds:
-            extended = await jobs.extend_leases(connection, options.lease_seconds)
+            extended = await leases.extend_leases(connection, options.lease_seconds)
             log.warning("hearing.resumed", silence_seconds=round(silence, 1), leases_extended=extended)
     return silence

@@ -7,19 +7,19 @@ import asyncpg
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
 from pandawms.engine.watch.plan import lost, orphaned
-from pandawms.store import brokerage, catalogue, hearing, idempotency, jobs, partitions
+from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions
 from pandawms.store.database import Connection, Pool
 
 WHO = str(Stage.WATCH)
 
 
 async def step(pool: Pool, services: Services) -> int:
-    """One round; returns how many jobs were ended."""
+    """One round; returns how many jobs were ended. Room is made first: it must not depend on how the rest goes."""
+    await _make_partitions(pool)
     async with pool.acquire() as connection, connection.transaction():
         ended = 0
         if await hearing.is_hearing(connection, services.options.hearing_gap_seconds):
             ended = await _end_lost(connection, services)
-    await _make_partitions(pool)
     async with pool.acquire() as connection, connection.transaction():
         await brokerage.drop_expired(connection)
         await idempotency.drop_old(connection, days=7)
@@ -28,7 +28,7 @@ async def step(pool: Pool, services: Services) -> int:
 
 
 async def _make_partitions(pool: Pool) -> None:
-    """Makes room ahead of need; behind a long read it gives up after 2 s, so that dispatch never waits for it, and the next round tries again."""
+    """Makes room ahead of need, beside running jobs; behind a vacuum or a change of the schema it gives up after 2 s, and the next round tries again."""
     with suppress(asyncpg.LockNotAvailableError):
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = '2s'")
@@ -46,8 +46,8 @@ async def _drop_sandboxes(pool: Pool, services: Services) -> None:
 
 
 async def _end_lost(connection: Connection, services: Services) -> int:
-    gone = [lost(job) for job in await jobs.lock_expired(connection, services.options.jobs_per_step)]
+    gone = [lost(job) for job in await leases.lock_expired(connection, services.options.jobs_per_step)]
     known = {ending.job.job_id for ending in gone}
-    gone += [orphaned(job) for job in await jobs.lock_orphaned(connection, services.options.jobs_per_step) if job.job_id not in known]
-    await jobs.end(connection, gone, WHO)
+    gone += [orphaned(job) for job in await leases.lock_orphaned(connection, services.options.jobs_per_step) if job.job_id not in known]
+    await endings.end(connection, gone, WHO)
     return len(gone)

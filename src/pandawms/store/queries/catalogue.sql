@@ -29,17 +29,19 @@ UPDATE dataset SET is_open = false, closed_at = now() WHERE producer_task_id = :
 -- name: remove_empty_outputs(task_id)
 UPDATE dataset SET removed_at = now() WHERE producer_task_id = :task_id AND n_files = 0 AND removed_at IS NULL RETURNING dataset_id;
 
--- name: add_files(dataset_id, scope, names, guids, sizes, adlers, events, endpoint_id)
--- Registers files with a replica each on one endpoint, in one statement; names already in the dataset are skipped. Returns what is new.
-WITH added AS (
+-- name: add_files(dataset_id, scope, names, guids, sizes, adlers, events, endpoint_ids)
+-- Registers files, with a replica where an endpoint is given; names already in the dataset are skipped. Returns what is new.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(:names::text[], :guids::uuid[], :sizes::bigint[], :adlers::bytea[], :events::bigint[], :endpoint_ids::integer[])
+        AS n (name, guid, size_bytes, adler32, events, endpoint_id)
+), added AS (
     INSERT INTO file (dataset_id, scope, name, guid, size_bytes, adler32, events)
-    SELECT :dataset_id, :scope, n.name, n.guid, n.size_bytes, n.adler32, n.events
-    FROM unnest(:names::text[], :guids::uuid[], :sizes::bigint[], :adlers::bytea[], :events::bigint[]) AS n (name, guid, size_bytes, adler32, events)
-    ORDER BY n.name
+    SELECT :dataset_id, :scope, name, guid, size_bytes, adler32, events FROM given ORDER BY name
     ON CONFLICT (dataset_id, name) DO NOTHING
     RETURNING file_id, name, size_bytes, events
 ), placed AS (
-    INSERT INTO replica (file_id, endpoint_id) SELECT file_id, :endpoint_id FROM added RETURNING file_id
+    INSERT INTO replica (file_id, endpoint_id) SELECT a.file_id, g.endpoint_id FROM added a JOIN given g USING (name) WHERE g.endpoint_id IS NOT NULL
+    RETURNING file_id
 ), counted AS (
     UPDATE dataset SET n_files = n_files + t.n, n_bytes = n_bytes + t.bytes, n_events = n_events + t.events
     FROM (SELECT count(*) AS n, coalesce(sum(size_bytes), 0) AS bytes, coalesce(sum(events), 0) AS events FROM added) t
@@ -74,7 +76,7 @@ SELECT size_bytes, expires_at FROM sandbox WHERE sha256 = :sha256 AND owner_id =
 -- True when a job that is leased in this queue needs the sandbox.
 SELECT EXISTS (
     SELECT 1 FROM job j JOIN job_spec s USING (job_id) JOIN task_template t ON t.task_id = s.task_id AND t.version = s.version
-    WHERE j.queue_id = :queue_id AND j.status IN ('sent', 'starting', 'stagein', 'running', 'stageout') AND t.document #>> '{program,sandbox}' = :sha256
+    WHERE j.queue_id = :queue_id AND j.standing = 'leased' AND t.document #>> '{program,sandbox}' = :sha256
 );
 
 -- name: expired_sandboxes(n)
@@ -97,3 +99,20 @@ SELECT pg_advisory_xact_lock(hashtextextended(encode(:sha256::bytea, 'hex'), 0))
 
 -- name: is_owned(sha256)$
 SELECT EXISTS (SELECT 1 FROM sandbox WHERE sha256 = :sha256);
+
+-- name: communities(dataset_ids)
+SELECT d.dataset_id, c.name AS community FROM dataset d JOIN community c USING (community_id) WHERE d.dataset_id = ANY (:dataset_ids::bigint[]);
+
+-- name: lock_open_dataset(dataset_id)$
+-- True when a dataset is open; it stays so until the transaction of the caller ends.
+SELECT is_open FROM dataset WHERE dataset_id = :dataset_id AND removed_at IS NULL FOR NO KEY UPDATE;
+
+-- name: known_files(dataset_id, names)
+-- Of the names given, those that a dataset has.
+SELECT name, size_bytes, adler32 FROM file WHERE dataset_id = :dataset_id AND name = ANY (:names::text[]) ORDER BY name;
+
+-- name: add_replica(file_id, endpoint_id)!
+INSERT INTO replica (file_id, endpoint_id) VALUES (:file_id, :endpoint_id) ON CONFLICT DO NOTHING;
+
+-- name: sandbox_until(sha256, owner_id)$
+SELECT expires_at FROM sandbox WHERE sha256 = :sha256 AND owner_id = :owner_id AND expires_at > now();

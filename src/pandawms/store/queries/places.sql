@@ -33,28 +33,40 @@ SELECT queue_id, endpoint_id, read_order, write_order FROM queue_storage ORDER B
 SELECT s.site_id, s.name, s.region, coalesce(array_agg(q.name ORDER BY q.name) FILTER (WHERE q.name IS NOT NULL), '{}') AS queues
 FROM site s LEFT JOIN queue q USING (site_id) GROUP BY s.site_id ORDER BY s.name;
 
+-- name: refresh_fill()!
+-- Counts the hot jobs again when the last count is too old to be believed; see the migration.
+SELECT refresh_job_fill();
+
 -- name: queues()
 -- Every queue with what fills it: few rows, looked at by the broker and by people.
 SELECT q.*, c.name AS community, s.name AS site,
-    coalesce(j.activated, 0) AS activated_jobs, coalesce(j.leased, 0) AS running_jobs, coalesce(j.other, 0) AS other_jobs,
+    coalesce(j.activated, 0)::bigint AS activated_jobs, coalesce(j.leased, 0)::bigint AS running_jobs, coalesce(j.other, 0)::bigint AS other_jobs,
     (SELECT count(*) FROM worker w WHERE w.queue_id = q.queue_id AND w.ended_at IS NULL) AS workers,
     (SELECT w.diagnosis FROM worker w WHERE w.queue_id = q.queue_id AND w.status = 'failed' AND w.ended_at > now() - interval '10 min'
      ORDER BY w.worker_id DESC LIMIT 1) AS last_failure
 FROM queue q JOIN community c USING (community_id) JOIN site s USING (site_id)
 LEFT JOIN (
-    SELECT queue_id, count(*) FILTER (WHERE status = 'activated') AS activated, count(*) FILTER (WHERE lease_expires_at IS NOT NULL) AS leased,
-        count(*) FILTER (WHERE status <> 'activated' AND lease_expires_at IS NULL) AS other
-    FROM job GROUP BY queue_id
+    SELECT queue_id, sum(n) FILTER (WHERE status = 'activated') AS activated,
+        sum(n) FILTER (WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout')) AS leased,
+        sum(n) FILTER (WHERE status NOT IN ('activated', 'sent', 'starting', 'stagein', 'running', 'stageout')) AS other
+    FROM job_fill GROUP BY queue_id
 ) j USING (queue_id)
 ORDER BY q.name;
 
 -- name: queue_by_name(name)^
 SELECT q.*, c.name AS community, s.name AS site FROM queue q JOIN community c USING (community_id) JOIN site s USING (site_id) WHERE q.name = :name;
 
+-- name: queue_ids()
+SELECT queue_id FROM queue ORDER BY queue_id;
+
+-- name: queue_states(names)
+-- What pilots' calls need to know of the queues of these names.
+SELECT queue_id, name, status FROM queue WHERE name = ANY (:names::text[]);
+
 -- name: demand(queue_id, ceiling)^
 -- How many jobs a queue could start at once (counted no further than the ceiling), and how many pilots it has.
-SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue_id = :queue_id AND status = 'activated' LIMIT :ceiling) ready) AS activated_jobs,
-    (SELECT count(*) FROM job WHERE queue_id = :queue_id AND status IN ('sent', 'starting', 'stagein', 'running', 'stageout')) AS running_jobs;
+SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue_id = :queue_id AND standing = 'ready' LIMIT :ceiling) ready) AS activated_jobs,
+    (SELECT count(*) FROM job WHERE queue_id = :queue_id AND standing = 'leased') AS running_jobs;
 
 -- name: note_pilot(queue_id)!
 -- A pilot asked: kept at most once in 10 s, so that a flood of claims writes nothing.
@@ -66,10 +78,13 @@ SELECT share_id FROM share WHERE community_id = :community_id ORDER BY share_id 
 -- name: shares()
 SELECT s.share_id, s.parent_id, s.name, s.weight, coalesce(j.leased, 0) AS running_jobs
 FROM share s LEFT JOIN (
-    SELECT share_id, count(*) AS leased FROM job WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout') GROUP BY share_id
+    SELECT share_id, count(*) AS leased FROM job WHERE standing = 'leased' GROUP BY share_id
 ) j USING (share_id)
 ORDER BY s.share_id;
 
 -- name: note_provisioner(queue_id)!
 -- A provisioner asked what the queue needs: kept at most once in 5 s.
 UPDATE queue SET provisioned_at = now() WHERE queue_id = :queue_id AND (provisioned_at IS NULL OR provisioned_at < now() - interval '5 s');
+
+-- name: jobs_by_status()
+SELECT status, sum(n)::bigint AS n FROM job_fill GROUP BY status ORDER BY status;

@@ -29,6 +29,14 @@ SELECT from_status FROM moved WHERE (SELECT count(*) FROM logged) = 1;
 -- name: log_submit(task_id, who)!
 INSERT INTO task_event (task_id, event, to_status, who) VALUES (:task_id, 'submit', 'registered', :who);
 
+-- name: blueprints(task_ids, versions)
+-- What never changes about versions of tasks: the document, and the datasets that take its outputs by stream.
+SELECT p.task_id, p.version, t.name AS task_name, p.document, coalesce((
+    SELECT jsonb_object_agg(td.stream, jsonb_build_array(td.task_dataset_id, td.dataset_id, td.role, d.scope))
+    FROM task_dataset td JOIN dataset d USING (dataset_id) WHERE td.task_id = p.task_id AND td.role IN ('output', 'transient')), '{}') AS targets
+FROM unnest(:task_ids::bigint[], :versions::integer[]) AS w (task_id, version)
+JOIN task_template p ON p.task_id = w.task_id AND p.version = w.version JOIN task t ON t.task_id = p.task_id;
+
 -- name: stays(task_id, statuses)$
 -- True when a task is in one of these statuses; it stays there until the transaction of the caller ends.
 SELECT true FROM task WHERE task_id = :task_id AND status = ANY (:statuses::text[]) FOR SHARE;
@@ -82,13 +90,28 @@ UPDATE task SET round = round + 1 WHERE task_id = :task_id;
 SELECT task_id, status FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
 
 -- name: counts(task_ids)
--- Jobs of tasks by status, hot and ended, with what they used.
-SELECT task_id, status, count(*) AS n, 0::double precision AS wall_seconds, 0::double precision AS cpu_seconds
+-- Jobs of tasks by status, hot and ended, with what they used and how many were another attempt at what a job before had failed to do.
+SELECT task_id, status, count(*) AS n, count(*) FILTER (WHERE attempt > 1) AS retries, 0::double precision AS wall_seconds, 0::double precision AS cpu_seconds
 FROM job WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status
 UNION ALL
-SELECT task_id, status, count(*), coalesce(sum(wall_seconds), 0), coalesce(sum(cpu_seconds), 0)
+SELECT task_id, status, count(*), count(*) FILTER (WHERE attempt > 1), coalesce(sum(wall_seconds), 0), coalesce(sum(cpu_seconds), 0)
 FROM job_archive WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status;
+
+-- name: kept_counts(task_ids)
+-- What was counted of large tasks and is still believed: for 10 us a job, or for ever when the task had ended.
+SELECT f.task_id, f.counts FROM task_fill f JOIN task t USING (task_id)
+WHERE f.task_id = ANY (:task_ids::bigint[]) AND (f.counted_at > clock_timestamp() - f.n * interval '10 us' OR t.ended_at < f.counted_at);
+
+-- name: keep_counts(task_id, n, counts)!
+INSERT INTO task_fill (task_id, counted_at, n, counts) VALUES (:task_id, clock_timestamp(), :n, :counts)
+ON CONFLICT (task_id) DO UPDATE SET counted_at = excluded.counted_at, n = excluded.n, counts = excluded.counts;
+
+-- name: may_write()$
+SELECT NOT current_setting('transaction_read_only')::boolean;
 
 -- name: ended_lately(task_id, n)
 -- Wall times of the newest ended run jobs, for an estimate of what is left.
 SELECT wall_seconds, ended_at, started_at FROM job_archive WHERE task_id = :task_id AND status = 'finished' ORDER BY job_id DESC LIMIT :n;
+
+-- name: communities(task_ids)
+SELECT t.task_id, c.name AS community FROM task t JOIN community c USING (community_id) WHERE t.task_id = ANY (:task_ids::bigint[]);

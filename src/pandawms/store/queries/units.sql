@@ -53,18 +53,18 @@ ORDER BY td.task_dataset_id LIMIT :n FOR NO KEY UPDATE OF td SKIP LOCKED;
 -- Ready units in order, each for the caller alone until its transaction ends.
 SELECT u.task_file_id, u.task_dataset_id, u.file_id, u.number, u.first_event, u.n_events, u.attempt, u.job_id, f.size_bytes
 FROM task_file u LEFT JOIN file f USING (file_id)
-WHERE u.task_id = :task_id AND u.status = 'ready' ORDER BY u.number LIMIT :n FOR NO KEY UPDATE OF u SKIP LOCKED;
+WHERE u.task_id = :task_id AND u.standing = 'ready' ORDER BY u.number LIMIT :n FOR NO KEY UPDATE OF u SKIP LOCKED;
 
 -- name: ready_counts(task_ids, ceiling)
 -- How many units of each task are ready (counted no further than the ceiling) and whether more may come.
-SELECT w.task_id, (SELECT count(*) FROM (SELECT 1 FROM task_file u WHERE u.task_id = w.task_id AND u.status = 'ready' LIMIT :ceiling) r) AS n_ready,
+SELECT w.task_id, (SELECT count(*) FROM (SELECT 1 FROM task_file u WHERE u.task_id = w.task_id AND u.standing = 'ready' LIMIT :ceiling) r) AS n_ready,
     (SELECT bool_and(td.is_complete) FROM task_dataset td WHERE td.task_id = w.task_id AND td.is_master) AS is_complete
 FROM unnest(:task_ids::bigint[]) AS w (task_id);
 
 -- name: retry_failed(task_id)$
 -- Failed units with attempts left are ready again; returns how many.
 WITH again AS (
-    UPDATE task_file SET status = 'ready' WHERE task_id = :task_id AND status = 'failed' AND attempt < max_attempts RETURNING task_dataset_id
+    UPDATE task_file SET status = 'ready' WHERE task_id = :task_id AND standing = 'retry' RETURNING task_dataset_id
 ), counted AS (
     UPDATE task_dataset td SET n_used = n_used - c.n FROM (SELECT task_dataset_id, count(*) AS n FROM again GROUP BY 1 ORDER BY 1) c
     WHERE td.task_dataset_id = c.task_dataset_id
@@ -103,8 +103,8 @@ SELECT count(*) FROM cancelled;
 -- are still hot. (A unit that runs has a hot job, so that the partial indexes of ready units and of units to retry find all others that are open.)
 SELECT coalesce(sum(td.n_listed), 0)::bigint AS n_listed, coalesce(sum(td.n_used), 0)::bigint AS n_used, coalesce(sum(td.n_finished), 0)::bigint AS n_finished, coalesce(sum(td.n_failed), 0)::bigint AS n_failed,
     coalesce(sum(td.n_events), 0)::bigint AS n_events, coalesce(sum(td.n_events_finished), 0)::bigint AS n_events_finished, bool_and(td.is_complete) AS is_complete,
-    EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.status = 'ready')
-        OR EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.status = 'failed' AND u.attempt < u.max_attempts) AS has_waiting_units,
+    EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.standing = 'ready')
+        OR EXISTS (SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.standing = 'retry') AS has_waiting_units,
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id) AS has_jobs,
     EXISTS (SELECT 1 FROM job j WHERE j.task_id = :task_id AND j.status <> 'merging') AS has_working_jobs
 FROM task_dataset td WHERE td.task_id = :task_id AND td.is_master;
