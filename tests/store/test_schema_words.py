@@ -20,6 +20,7 @@ STATUSES: dict[tuple[str, str], Iterable[str]] = {
     ("task", "status"): TaskStatus,
     ("job", "status"): frozenset(JobStatus) - JOB.final,
     ("job_archive", "status"): JOB.final,
+    ("job_fill", "status"): frozenset(JobStatus) - JOB.final,
     ("task_file", "status"): FileStatus,
     ("task_dataset", "status"): DatasetStatus,
     ("job_file", "status"): OutputFileStatus,

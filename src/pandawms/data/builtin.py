@@ -1,8 +1,13 @@
 """The built-in data manager: our catalogue is the truth, and places follow from names."""
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import md5
 from urllib.parse import quote
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]*")
+"""Names that a URL takes as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +25,10 @@ class BuiltIn:
         As there, the dots of a user's or group's scope become folders (user.ada gives user/ada).
         """
         digest = md5(f"{scope}:{name}".encode(), usedforsecurity=False).hexdigest()
-        folder = scope.replace(".", "/") if scope.startswith(("user", "group")) else scope
-        return f"{root_url.rstrip('/')}/{quote(folder)}/{digest[:2]}/{digest[2:4]}/{quote(name)}"
+        return f"{_folder(root_url, scope)}/{digest[:2]}/{digest[2:4]}/{name if _PLAIN.fullmatch(name) else quote(name)}"
+
+
+@lru_cache(maxsize=10_000)
+def _folder(root_url: str, scope: str) -> str:
+    folder = scope.replace(".", "/") if scope.startswith(("user", "group")) else scope
+    return f"{root_url.rstrip('/')}/{quote(folder)}"

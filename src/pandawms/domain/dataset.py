@@ -109,7 +109,7 @@ class DatasetState(Word):
     OPEN = "open", "files may be added by whoever owns it"
     MUTABLE = "mutable", "the task that produces it still runs"
     CLOSED = "closed", "no file will be added"
-    DELETED = "deleted", "its files are gone; the name stays taken"
+    DELETED = "deleted", "its files are gone; the name stays taken, unless it never had any"
 
 
 class DatasetStateEvent(Word):
@@ -121,6 +121,7 @@ class DatasetStateEvent(Word):
     DELETE = "delete", "its owner or its lifetime ends it"
     FREEZE = "freeze", "the task that produces it has ended"
     THAW = "thaw", "the task that produces it goes on"
+    DISCARD = "discard", "the task that should have produced it was ended before it made any file"
     OUTLIVE = "outlive", "nobody closed it in time"
 
 
@@ -136,6 +137,7 @@ DATASET_STATE_FLOW: Flow[DatasetStateEvent, DatasetState] = {
     Stage.AGGREGATE: [
         (DatasetStateEvent.FREEZE, [DatasetState.MUTABLE], DatasetState.CLOSED),
         (DatasetStateEvent.THAW, [DatasetState.CLOSED], DatasetState.MUTABLE),
+        (DatasetStateEvent.DISCARD, [DatasetState.CLOSED], DatasetState.DELETED),
     ],
     Stage.WATCH: [(DatasetStateEvent.OUTLIVE, [DatasetState.OPEN], DatasetState.CLOSED)],
 }
@@ -152,5 +154,5 @@ DATASET_STATE: Machine[DatasetState, DatasetStateEvent] = Machine(
         DatasetState.OPEN: Dwell(90 * DAY, DatasetStateEvent.OUTLIVE, "entity_event.why"),
         DatasetState.MUTABLE: Dwell(None, None, "entity_event.why", "as long as its task"),
     },
-    frozenset({DatasetStateEvent.THAW, DatasetStateEvent.DELETE}),
+    frozenset({DatasetStateEvent.THAW, DatasetStateEvent.DELETE, DatasetStateEvent.DISCARD}),
 )

@@ -101,6 +101,11 @@ next_status = OUTPUT_FILE.next_status
 sources = OUTPUT_FILE.sources
 
 
-def file_name(task_name: str, stream: str, serial: int, attempt: int, local_name: str) -> str:
-    """The name of an output in its dataset: no two attempts ever write the same one. It keeps the suffixes of the local name."""
-    return f"{task_name}.{stream}.{serial:06d}.{attempt}{''.join(PurePosixPath(local_name).suffixes)}"
+def suffixes(local_name: str) -> str:
+    """What a file keeps of its local name: `.tar.gz` of `muons.tar.gz`, nothing of `out`."""
+    return "".join(PurePosixPath(local_name).suffixes)
+
+
+def file_name(task_name: str, stream: str, serial: int, attempt: int, suffix: str) -> str:
+    """The name of an output in its dataset: no two attempts ever write the same one. `suffix` comes from `suffixes`."""
+    return f"{task_name}.{stream}.{serial:06d}.{attempt}{suffix}"

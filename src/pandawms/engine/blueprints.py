@@ -1,10 +1,10 @@
 """What never changes about a version of a task, kept in memory by those who ask for it at every job: its document and where its outputs belong."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pandawms.domain.output_file import file_name
+from pandawms.domain.output_file import file_name, suffixes
 from pandawms.store import tasks
 from pandawms.store.database import Connection
 from pandawms.wire.checks import decode_document
@@ -25,6 +25,22 @@ class Target(NamedTuple):
     scope: str
 
 
+class Stream(NamedTuple):
+    """An output of every job of one kind: its name, what the program calls the file, the suffixes that the file keeps, and where it belongs."""
+
+    name: str
+    local_name: str
+    suffixes: str
+    target: Target
+
+
+class Work(NamedTuple):
+    """What jobs of one kind do: the command with its placeholders, and what it writes."""
+
+    command: str
+    streams: Sequence[Stream]
+
+
 class Output(NamedTuple):
     """A file that a job is to write: under `local_name` in its work folder, as `name` in the dataset."""
 
@@ -34,27 +50,24 @@ class Output(NamedTuple):
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Blueprint:
-    """One version of a task."""
+    """One version of a task; `blueprint` makes it. Two are the same only when they are one."""
 
     task_id: int
     version: int
     task_name: str
     document: TaskDocument
-    targets: Mapping[str, Target]
+    run: Work
+    merge: Work | None
 
-    def command(self, kind: str) -> str:
-        """Returns the command of a job of this kind, with its placeholders."""
-        return self.document.merge.command if kind == "merge" and self.document.merge is not None else self.document.program.command
+    def work(self, kind: str) -> Work:
+        """Returns what a job of this kind does."""
+        return self.merge if kind == "merge" and self.merge is not None else self.run
 
     def outputs(self, kind: str, serial: int, attempt: int) -> list[Output]:
         """Returns what a job of this kind writes, in the order of the document."""
-        streams = self.document.merge.outputs if kind == "merge" and self.document.merge is not None else self.document.outputs
-        return [
-            Output(stream, local_name, file_name(self.task_name, stream, serial, attempt, local_name), self.targets[stream])
-            for stream, local_name in streams.items()
-        ]
+        return [Output(s.name, s.local_name, file_name(self.task_name, s.name, serial, attempt, s.suffixes), s.target) for s in self.work(kind).streams]
 
 
 @dataclass(slots=True)
@@ -75,5 +88,12 @@ class Blueprints:
 
 def blueprint(row: tasks.BlueprintRow) -> Blueprint:
     """Returns the blueprint that a row of the store holds."""
-    targets: dict[str, Any] = row.targets
-    return Blueprint(row.task_id, row.version, row.task_name, decode_document(row.document), {stream: Target(*target) for stream, target in targets.items()})
+    document = decode_document(row.document)
+    targets = {stream: Target(*target) for stream, target in row.targets.items()}
+    merge = Work(document.merge.command, _streams(document.merge.outputs, targets)) if document.merge is not None else None
+    run = Work(document.program.command, _streams(document.outputs, targets))
+    return Blueprint(row.task_id, row.version, row.task_name, document, run, merge)
+
+
+def _streams(local_names: Mapping[str, str], targets: Mapping[str, Target]) -> tuple[Stream, ...]:
+    return tuple(Stream(name, local_name, suffixes(local_name), targets[name]) for name, local_name in local_names.items())

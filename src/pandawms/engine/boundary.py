@@ -12,8 +12,11 @@ from pandawms.store.database import Connection
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 10.0
-DATABASE_AWAY: tuple[type[Exception], ...] = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
-"""Failures that are nobody's task's: the whole step has failed."""
+DATABASE_AWAY: tuple[type[Exception], ...] = (
+    OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
+"""Failures that are nobody's task's: the whole step has failed. The database ends a call that takes too long, or all calls when it stops; a driver whose
+connection is ended in the middle of a call may say that it is in a wrong state."""
 
 
 @asynccontextmanager

@@ -28,6 +28,10 @@ FOLLOWERS: Mapping[Stage, tuple[Stage, ...]] = {
 }
 """Who may find work when a stage did some."""
 
+REST_SECONDS: Mapping[Stage, float] = {Stage.AGGREGATE: 0.1, Stage.DEFINE: 0.1}
+"""How long a stage rests after each step, and before it looks again when it found work: what every report wakes would otherwise look at the same tasks
+hundreds of times a second. Reports count on the second look (`report.gather.WAKE_SECONDS`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -62,9 +66,11 @@ class Loop:
                 for follower in FOLLOWERS[stage]:
                     if follower in self.bells:
                         self.bells[follower].set()
-                await asyncio.sleep(0)
-            else:
+            if stage in REST_SECONDS:
+                await _wait(stop, stop, REST_SECONDS[stage])
+            if not done:
                 await _wait(self.bells[stage], stop, pause)
+            await asyncio.sleep(0)
 
     async def _step(self, stage: Stage, step: Step) -> int:
         """One step; a failure is logged and counts as no work, so that the stage tries again after its poll time."""
@@ -79,6 +85,7 @@ class Loop:
 
 
 async def _wait(bell: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    """Waits for the bell, the end or the time."""
     waits = [asyncio.ensure_future(bell.wait()), asyncio.ensure_future(stop.wait())]
     _done, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in pending:

@@ -22,7 +22,7 @@ class Options:
     allocation_seconds: float = 60
     look_again_seconds: float = 10
     tasks_per_step: int = 50
-    units_per_step: int = 10_000
+    units_per_step: int = 5_000
     jobs_per_step: int = 5_000
     touches_per_step: int = 2_000
     retry_more_attempts: int = 3

@@ -61,9 +61,10 @@ async def get(connection: Connection, task_id: int) -> Brokerage | None:
     return row and Brokerage(**row)
 
 
-async def take(connection: Connection, n: int) -> list[Taken]:
-    """Returns up to n valid allocations, for the caller alone until its transaction ends."""
-    return [Taken(**row) async for row in sql.take_allocations(connection, n=n)]
+async def take(connection: Connection) -> Taken | None:
+    """Returns the heaviest valid allocation that nobody holds, for the caller alone until its transaction ends."""
+    row = await sql.take_allocation(connection)
+    return row and Taken(**row)
 
 
 async def use(connection: Connection, allocation_id: int, used: int) -> None:

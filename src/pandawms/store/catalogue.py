@@ -55,13 +55,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file to be registered."""
+    """A file to be registered; `endpoint_id` is None when its content is still to come, or when all are on the endpoint given with them."""
 
     name: str
     guid: UUID
     size_bytes: int
     adler32: bytes
     events: int | None
+    endpoint_id: int | None = None
 
 
 async def add_dataset(connection: Connection, *, community_id: int, owner_id: int, scope: str, name: str, kind: str = "dataset",
@@ -97,6 +98,16 @@ async def open_inputs(connection: Connection) -> tuple[str, ...]:
     return tuple([row["did"] async for row in sql.open_inputs(connection)])
 
 
+async def communities(connection: Connection, dataset_ids: Sequence[int]) -> dict[int, str]:
+    """Returns the community of each dataset."""
+    return {row["dataset_id"]: row["community"] async for row in sql.communities(connection, dataset_ids=list(dataset_ids))}
+
+
+async def lock_open_dataset(connection: Connection, dataset_id: int) -> bool:
+    """Whether a dataset is open; then it stays open until the caller's transaction ends."""
+    return bool(await sql.lock_open_dataset(connection, dataset_id=dataset_id))
+
+
 async def close_dataset(connection: Connection, dataset_id: int) -> bool:
     """Closes a dataset; False when it was not open."""
     return await sql.close_dataset(connection, dataset_id=dataset_id) is not None
@@ -117,13 +128,25 @@ async def remove_empty_outputs(connection: Connection, task_id: int) -> list[int
     return [row["dataset_id"] async for row in sql.remove_empty_outputs(connection, task_id=task_id)]
 
 
-async def add_files(connection: Connection, dataset_id: int, scope: str, new: Sequence[NewFile], endpoint_id: int) -> dict[str, int]:
-    """Registers files with a replica each, and returns the ids of those that are new by name; names already in the dataset are skipped."""
+async def add_files(connection: Connection, dataset_id: int, scope: str, new: Sequence[NewFile], endpoint_id: int | None = None) -> dict[str, int]:
+    """Registers files, with a replica on their endpoint or the one given, and returns the ids of those that are new by name; known names are skipped."""
     rows = sql.add_files(
-        connection, dataset_id=dataset_id, scope=scope, endpoint_id=endpoint_id, names=[f.name for f in new], guids=[f.guid for f in new],
-        sizes=[f.size_bytes for f in new], adlers=[f.adler32 for f in new], events=[f.events for f in new],
+        connection, dataset_id=dataset_id, scope=scope, names=[f.name for f in new], guids=[f.guid for f in new], sizes=[f.size_bytes for f in new],
+        adlers=[f.adler32 for f in new], events=[f.events for f in new],
+        endpoint_ids=[endpoint_id if f.endpoint_id is None else f.endpoint_id for f in new],
     )  # fmt: skip
     return {row["name"]: row["file_id"] async for row in rows}
+
+
+async def known_files(connection: Connection, dataset_id: int, names: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+    """Returns size and adler32 of those files that the dataset has."""
+    rows = sql.known_files(connection, dataset_id=dataset_id, names=list(names))
+    return {row["name"]: (row["size_bytes"], row["adler32"]) async for row in rows}
+
+
+async def add_replica(connection: Connection, file_id: int, endpoint_id: int) -> None:
+    """Keeps that an endpoint has a file."""
+    await sql.add_replica(connection, file_id=file_id, endpoint_id=endpoint_id)
 
 
 async def file(connection: Connection, file_id: int) -> File | None:
@@ -165,6 +188,12 @@ async def sandbox_size(connection: Connection, sha256: bytes, owner_id: int) -> 
     """Returns the size in bytes of a user's sandbox, or None when the user has none that is not expired."""
     row = await sql.sandbox(connection, sha256=sha256, owner_id=owner_id)
     return row and int(row["size_bytes"])
+
+
+async def sandbox_until(connection: Connection, sha256: bytes, owner_id: int) -> datetime | None:
+    """Returns until when a user owns a sandbox, or None."""
+    found: datetime | None = await sql.sandbox_until(connection, sha256=sha256, owner_id=owner_id)
+    return found
 
 
 async def sandbox_in_use(connection: Connection, sha256: str, queue_id: int) -> bool:

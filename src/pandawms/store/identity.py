@@ -1,8 +1,9 @@
 """Communities, people and their tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pandawms.store.database import Connection
@@ -78,15 +79,22 @@ async def revoke_token(connection: Connection, token_id: UUID) -> bool:
     return await sql.revoke_token(connection, token_id=token_id) is not None
 
 
+async def token_owner(connection: Connection, token_id: UUID) -> int | None:
+    """Returns the user whose token it is, or None."""
+    found: int | None = await sql.token_owner(connection, token_id=token_id)
+    return found
+
+
 async def tokens(connection: Connection, user_id: int) -> tuple[TokenRow, ...]:
     """Returns the newest 200 tokens of a user."""
     return tuple([TokenRow(**{**row, "scopes": tuple(row["scopes"])}) async for row in sql.tokens(connection, user_id=user_id)])
 
 
-async def bearer(connection: Connection, token_id: UUID, digest: bytes) -> Bearer | None:
-    """Returns who carries this token, or None when it is unknown, revoked, expired or its owner is disabled."""
-    row = await sql.bearer(connection, token_id=token_id, hash=digest)
-    if row is None:
-        return None
+async def bearers(connection: Connection, digests: Collection[bytes]) -> dict[bytes, Bearer]:
+    """Returns who carries these tokens, by the token's sha256; those that are unknown, revoked, expired or of a disabled owner are left out."""
+    return {row["hash"]: _bearer(row) async for row in sql.bearers(connection, hashes=list(digests))}
+
+
+def _bearer(row: Any) -> Bearer:
     lists = {name: tuple(row[name]) for name in ("scopes", "communities", "groups", "roles")}
     return Bearer(row["user_id"], row["name"], lists["scopes"], row["queue_id"], row["queue"], row["expires_at"], *list(lists.values())[1:])

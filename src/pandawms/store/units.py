@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
@@ -49,8 +49,7 @@ class Growing:
     document: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A unit that is ready: `attempt` counts the jobs that had it, `job_id` is the last of them."""
 
     task_file_id: int
@@ -119,7 +118,7 @@ async def growing(connection: Connection, n: int) -> list[Growing]:
 
 async def take_ready(connection: Connection, task_id: int, n: int) -> list[Unit]:
     """Returns up to n ready units in order, for the caller alone until its transaction ends."""
-    return [Unit(**row) async for row in sql.take_ready(connection, task_id=task_id, n=n)]
+    return [Unit(*row) async for row in sql.take_ready(connection, task_id=task_id, n=n)]
 
 
 async def ready(connection: Connection, task_ids: Sequence[int], ceiling: int) -> dict[int, Ready]:

@@ -1,6 +1,6 @@
 """Workers: one pilot each in a slot of a batch system."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,15 @@ class Worker:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a pilot's call needs to know of its worker."""
+
+    worker_id: int
+    queue_id: int
+    has_ended: bool
+
+
 async def add(connection: Connection, queue_id: int, provisioner: str, who: str) -> int:
     """Makes a worker in status pending and returns its id."""
     worker_id = int(await sql.add(connection, queue_id=queue_id, provisioner=provisioner))
@@ -54,12 +63,22 @@ async def get(connection: Connection, worker_id: int) -> Worker | None:
     return row and Worker(**{name: row[name] for name in Worker.__dataclass_fields__})
 
 
+async def node_of(connection: Connection, worker_id: int) -> str | None:
+    """Returns the node on which a worker runs, when known."""
+    found: str | None = await sql.node_of(connection, worker_id=worker_id)
+    return found
+
+
 async def alive(connection: Connection, queue_id: int) -> list[Worker]:
     """Returns the workers of a queue that have not ended."""
     return [Worker(**{name: row[name] for name in Worker.__dataclass_fields__}) async for row in sql.alive(connection, queue_id=queue_id)]
 
 
-async def see(connection: Connection, worker_ids: Collection[int]) -> None:
-    """Notes that the pilots of these workers were heard (at most once in 10 s each)."""
-    if worker_ids:
-        await sql.see(connection, worker_ids=sorted(worker_ids))
+async def states(connection: Connection, worker_ids: Collection[int]) -> dict[int, WorkerState]:
+    """Returns the state of those workers that there are, by id."""
+    return {row["worker_id"]: WorkerState(**row) async for row in sql.states(connection, worker_ids=list(worker_ids))}
+
+
+async def hear(connection: Connection, heard: Mapping[int, int]) -> None:
+    """Notes that the pilots of these workers (id to the queue for which they spoke) were heard, at most once in 10 s each."""
+    await sql.hear(connection, worker_ids=list(heard), queue_ids=list(heard.values()))

@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pandawms.domain.errors import Invalid, did_you_mean
 
@@ -88,13 +89,19 @@ def unknown_placeholders(command: str, names: Names, field_name: str) -> list[In
 def expand(command: str, values: Values) -> Expanded:
     """Replaces all placeholders of a command; raises Invalid (code placeholder_unknown) for one that has no value."""
     text_files: dict[str, str] = {}
+    parts = [part if isinstance(part, str) else _value(part, values, text_files) for part in _parts(command)]
+    return Expanded("".join(parts), text_files)
 
-    def replace(match: re.Match[str]) -> str:
-        if match["percent"]:
-            return "%"
-        return _value(_placeholder(match), values, text_files)
 
-    return Expanded(_PLACEHOLDER.sub(replace, command), text_files)
+@lru_cache(maxsize=1000)
+def _parts(command: str) -> tuple[str | Placeholder, ...]:
+    """Texts and placeholders of a command in their order; all jobs of a task have the same command."""
+    found: list[str | Placeholder] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(command):
+        found += [command[end : match.start()], "%" if match["percent"] else _placeholder(match)]
+        end = match.end()
+    return (*found, command[end:])
 
 
 def _placeholder(match: re.Match[str]) -> Placeholder:

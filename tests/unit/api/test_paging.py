@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pandawms.api.paging import after, cursor_of, statuses
 from pandawms.domain.errors import Invalid
-from pandawms.store.lists import BIGINT, DATASETS, FILES, JOBS, TASKS, UNITS, WORKERS, build
+from pandawms.store.ids import BIGINT, DATASETS, FILES, JOBS, TASKS, UNITS, WORKERS, build
 
 
 @given(st.integers(0, BIGINT))

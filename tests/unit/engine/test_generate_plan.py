@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pandawms.domain.job import MAX_SEED, seed
-from pandawms.domain.output_file import file_name
+from pandawms.domain.output_file import file_name, suffixes
 from pandawms.engine.generate.plan import groups, merge_job, most_units, run_jobs
 from pandawms.store.merges import Group, Member
 from pandawms.store.units import Unit
@@ -70,12 +70,12 @@ attempts = st.tuples(st.integers(1, 2_000_000), st.integers(1, 99))
 
 @given(st.sets(attempts, min_size=2, max_size=30))
 def test_no_two_attempts_write_a_file_of_the_same_name(pairs: set[tuple[int, int]]) -> None:
-    assert len({file_name("t", "out", serial, attempt, "out.root") for serial, attempt in pairs}) == len(pairs)
+    assert len({file_name("t", "out", serial, attempt, ".root") for serial, attempt in pairs}) == len(pairs)
 
 
 def test_a_name_tells_task_stream_serial_and_attempt_and_keeps_all_suffixes() -> None:
-    assert file_name("z-evgen", "muons", 12, 2, "muons.tar.gz") == "z-evgen.muons.000012.2.tar.gz"
-    assert file_name("t", "out", 1234567, 1, "out") == "t.out.1234567.1"
+    assert file_name("z-evgen", "muons", 12, 2, suffixes("muons.tar.gz")) == "z-evgen.muons.000012.2.tar.gz"
+    assert file_name("t", "out", 1234567, 1, suffixes("out")) == "t.out.1234567.1"
 
 
 def test_a_merge_job_takes_every_file_of_its_group_and_follows_the_one_before() -> None:

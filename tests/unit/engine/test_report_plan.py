@@ -9,26 +9,24 @@ import pytest
 from pandawms.domain.codes import Code
 from pandawms.domain.job import JobEvent
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
+from pandawms.engine.blueprints import Blueprint, blueprint
 from pandawms.engine.report.plan import answer_unheld, decide, usage
-from pandawms.engine.blueprints import Blueprint, Target
 from pandawms.store.leases import Known, Reported
-from pandawms.wire.checks import decode_document
+from pandawms.store.tasks import BlueprintRow
 from pandawms.wire.pilot.report import JobReport, WrittenFile
 
 CLAIM = uuid4()
 HELD = Reported(1, 10, "running", 3, 1, "run", serial=1, endpoint_id=4, n_inputs=2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUT, PART = "t.out.000001.1.txt", "t.part.000001.1.txt"
-TARGETS = {"out": Target(70, 7, "output", "user.ada"), "part": Target(80, 8, "transient", "user.ada")}
+TARGETS = {"out": [70, 7, "output", "user.ada"], "part": [80, 8, "transient", "user.ada"]}
 FAILURE = outcome(Code.PAYLOAD_FAILED, "exit 1", exit_code=1)
 
 
 def task(*streams: str) -> Blueprint:
     """A task that writes these streams."""
-    document = decode_document(
-        {"name": "t", "program": {"command": "true"}, "inputs": {"events": {"count": 1}}, "outputs": {stream: f"{stream}.txt" for stream in streams}}
-    )
-    return Blueprint(10, 1, "t", document, TARGETS)
+    document = {"name": "t", "program": {"command": "true"}, "inputs": {"events": {"count": 1}}, "outputs": {stream: f"{stream}.txt" for stream in streams}}
+    return blueprint(BlueprintRow(10, 1, "t", document, TARGETS))
 
 
 def written(name: str) -> WrittenFile:

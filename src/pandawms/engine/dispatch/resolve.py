@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from pandawms.domain.job import seed
-from pandawms.engine.blueprints import Blueprint, Output
+from pandawms.engine.blueprints import MOST, Blueprint, Output
 from pandawms.plugins.data_manager import DataManager
 from pandawms.store.jobs import Input, Spec
 from pandawms.store.leases import Given, RequirementRow
@@ -28,11 +30,11 @@ def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, r
     inputs = tuple([_input(file, roots, manager) for file in job.inputs])
     outputs = tuple([_output(output, root, manager) for output in written])
     number = seed(given.task_id, job.serial)
-    expanded = placeholders.expand(blueprint.command(job.kind), _values(given, job, number, needs, outputs))
-    document = blueprint.document
+    expanded = placeholders.expand(blueprint.work(job.kind).command, _values(given, job, number, needs, outputs))
+    frame = _frame(blueprint)
     return wire.JobSpec(
         job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
-        command=expanded.command, text_files=dict(expanded.text_files), environment=environment(document), sandbox=_sandbox(document),
+        command=expanded.command, text_files=dict(expanded.text_files), environment=frame.environment, sandbox=frame.sandbox,
         resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds), inputs=inputs, outputs=outputs,
         traits=wire.Traits(job.first_event, job.n_events, number, job.serial),
     )  # fmt: skip
@@ -68,6 +70,14 @@ def environment(document: TaskDocument) -> wire.Environment:
     return wire.Environment(wanted.python or "", wanted.packages, dict(wanted.variables))
 
 
-def _sandbox(document: TaskDocument) -> wire.Sandbox | None:
-    digest = document.program.sandbox
-    return (digest and wire.Sandbox(digest, -1, f"/api/v2/sandboxes/{digest}")) or None
+class Frame(NamedTuple):
+    """What all jobs of a task have in common."""
+
+    environment: wire.Environment
+    sandbox: wire.Sandbox | None
+
+
+@lru_cache(maxsize=MOST)
+def _frame(blueprint: Blueprint) -> Frame:
+    digest = blueprint.document.program.sandbox
+    return Frame(environment(blueprint.document), wire.Sandbox(digest, -1, f"/api/v2/sandboxes/{digest}") if digest else None)

@@ -1,7 +1,9 @@
 """Makes run jobs from allocations and merge jobs from groups, in bulk."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pandawms.domain.errors import Conflict, Unavailable
 from pandawms.domain.snapshot import JobKind
@@ -22,6 +24,18 @@ WHO = str(Stage.GENERATE)
 OPEN = frozenset({TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.RUNNING})
 """Statuses in which a task may get jobs."""
 
+PARTS_AT_ONCE = 2
+"""Parts of allocations whose jobs are made at the same time, each on a connection of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Units of a task that may go to a queue, reserved for the caller."""
+
+    task: tasks.Task
+    queue_id: int
+    n_units: int
+
 
 async def step(pool: Pool, services: Services) -> int:
     """Consumes allocations and mergeable groups; returns how many jobs were made."""
@@ -29,42 +43,62 @@ async def step(pool: Pool, services: Services) -> int:
 
 
 async def _from_allocations(pool: Pool, services: Services) -> int:
-    """Each allocation in a transaction of its own, so that the locks of one task never wait for those of another."""
+    """Reserves parts of allocations one after the other and makes the jobs of a few of them at once: PostgreSQL works on one part while the next is planned."""
+    made: list[int] = []
+    at_once = asyncio.Semaphore(PARTS_AT_ONCE)
+
+    async def make(part: Part) -> None:
+        try:
+            made.append(await _make(pool, part))
+        finally:
+            at_once.release()
+
+    async with asyncio.TaskGroup() as parts:
+        for _ in range(services.options.tasks_per_step):
+            await at_once.acquire()
+            part = await _reserve(pool, services)
+            if part is None:
+                break
+            parts.create_task(make(part))
+    return sum(made)
+
+
+async def _reserve(pool: Pool, services: Services) -> Part | None:
+    """Takes a part off the heaviest allocation, in a transaction of its own, so that others can take theirs while its jobs are made.
+
+    What is reserved and then not used is lost to the allocation only: its units stay ready, and the broker looks at them again.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        taken = await brokerage.take(connection)
+        if taken is None:
+            return None
+        task = await tasks.get(connection, taken.task_id)
+        assert task is not None, "an allocation has a task"
+        per_job = (task.document.get("split") or {}).get("files_per_job") or 1
+        n_units = min(taken.quota, planning.most_units(services.options.units_per_step, per_job))
+        await brokerage.use(connection, taken.allocation_id, n_units)
+        return Part(task, taken.queue_id, n_units)
+
+
+async def _make(pool: Pool, part: Part) -> int:
+    """Makes the jobs of a part, all or none; none when the task was shut meanwhile or its jobs cannot be made (which is kept with the task)."""
     made = 0
-    for _ in range(services.options.tasks_per_step):
-        with suppress(Conflict):
-            async with pool.acquire() as connection, connection.transaction():
-                taken = await brokerage.take(connection, 1)
-                for allocation in taken:
-                    made += await _consume_or_drop(connection, allocation, services)
-        if not taken:
-            break
+    with suppress(Conflict):
+        async with pool.acquire() as connection, boundary.of_task(connection, WHO, part.task.task_id, passing=(Conflict,)), connection.transaction():
+            made = await _consume(connection, part)
     return made
 
 
-async def _consume_or_drop(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
-    """An allocation that fails is dropped, so that it does not stand in the way of the others; the broker gives the task another one later."""
-    made: int | None = None
-    async with boundary.of_task(connection, WHO, taken.task_id, passing=(Conflict,)), connection.transaction():
-        made = await _consume(connection, taken, services)
-    if made is None:
-        await brokerage.use(connection, taken.allocation_id, 0)
-    return made or 0
-
-
-async def _consume(connection: Connection, taken: brokerage.Taken, services: Services) -> int:
-    task = await tasks.get(connection, taken.task_id)
-    assert task is not None, "an allocation has a task"
+async def _consume(connection: Connection, part: Part) -> int:
+    task = part.task
     document = decode_document(task.document)
-    per_job = document.split.files_per_job or 1
-    found = await units.take_ready(connection, task.task_id, min(taken.quota, planning.most_units(services.options.units_per_step, per_job)))
-    ready = await units.ready(connection, [task.task_id], 1)
-    cut = planning.groups(found, per_job, is_complete=ready[task.task_id].is_complete)
-    await brokerage.use(connection, taken.allocation_id, sum(len(group) for group in cut))
+    found = await units.take_ready(connection, task.task_id, part.n_units)
+    is_complete = (await units.ready(connection, [task.task_id], 1))[task.task_id].is_complete
+    cut = planning.groups(found, document.split.files_per_job or 1, is_complete=is_complete)
     if not cut:
         return 0
     new, inputs = planning.run_jobs(cut, await jobs.next_ids(connection, len(cut)))
-    await _create(connection, task, document, taken.queue_id, JobKind.RUN, new, inputs)
+    await _create(connection, task, document, part.queue_id, JobKind.RUN, new, inputs)
     await tasks.move(connection, task.task_id, TaskEvent.START, WHO)
     await _keep_open(connection, task.task_id)
     return len(new)

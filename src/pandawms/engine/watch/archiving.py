@@ -69,11 +69,13 @@ async def _nothing(_n: int) -> None:
 
 @dataclass(slots=True)
 class Progress:
-    """Who is told how a run goes: `rows` after each chunk, `wrote` after each file, `ended` when a range is out."""
+    """Who is told how a run goes: `rows` after each chunk, `wrote` after each file, `ended` when a range is out, `changed` when rows of a table came after
+    its file, so that it is written again by the next run."""
 
     rows: Callable[[int], Awaitable[None]] = _nothing
     wrote: Callable[[Written], None] = lambda file: None
     ended: Callable[[Range, str], None] = lambda span, state: None
+    changed: Callable[[Range, str], None] = lambda span, table: None
 
 
 async def outlook(connection: Connection, policy: Policy) -> Outlook:
@@ -134,19 +136,19 @@ async def _retire(connection: Connection, policy: Policy, span: Range, progress:
             file = await archive_files.write(connection, table, span, policy.folder, f"jobs-{span}/{table}.parquet", progress.rows)
             await archive.add_file(connection, span, file)
             progress.wrote(file)
-    if not await _is_complete(connection, span):
+    if not await _is_complete(connection, span, progress):
         return []
     await archive.note_written(connection, span)
     return await _drop(connection, span, progress)
 
 
-async def _is_complete(connection: Connection, span: Range) -> bool:
+async def _is_complete(connection: Connection, span: Range, progress: Progress) -> bool:
     """Whether the files hold as many rows as the database still has; one that does not is written again by the next run."""
     files = await archive.files(connection, span)
     wrong = [table for table in (*DETAILS, ROWS) if await archive.count(connection, table, span) != files[table].n_rows]
     for table in wrong:
-        log.warning("archive.changed", range=str(span), table=table)
         await archive.drop_file(connection, span, table)
+        progress.changed(span, table)
     return not wrong
 
 
@@ -154,7 +156,6 @@ async def _drop(connection: Connection, span: Range, progress: Progress) -> list
     for table in DETAILS:
         await partitions.drop(connection, table, span.from_id)
     await archive.note_retired(connection, span)
-    log.info("archive.retired", range=str(span))
     progress.ended(span, "retired")
     return [(span, "retired")]
 
@@ -199,11 +200,19 @@ async def _once(options: database.Options, policy: Policy, stop: asyncio.Event) 
     require_pyarrow()
     connection = await database.connect(options, "archive")
     try:
-        await run(connection, policy, Progress(rows=Rest(stop).after))
+        await run(connection, policy, Progress(Rest(stop).after, ended=_log_end, changed=_log_change))
     except Stopped:
         log.info("archive.stopped")
     finally:
         await connection.close(timeout=5)
+
+
+def _log_end(span: Range, state: str) -> None:
+    log.info("archive.ended", range=str(span), state=state)
+
+
+def _log_change(span: Range, table: str) -> None:
+    log.warning("archive.changed", range=str(span), table=table)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -4,7 +4,7 @@
 SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t
 JOIN task_template p USING (task_id, version) JOIN community c USING (community_id) JOIN user_account u ON u.user_id = t.owner_id
 WHERE t.status IN ('ready', 'scouting', 'running') AND t.ended_at IS NULL AND t.next_look_at <= now()
-    AND EXISTS (SELECT 1 FROM task_file f WHERE f.task_id = t.task_id AND f.status = 'ready')
+    AND EXISTS (SELECT 1 FROM task_file f WHERE f.task_id = t.task_id AND f.standing = 'ready')
     AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id)
 ORDER BY t.priority DESC, t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
 
@@ -29,11 +29,11 @@ ON CONFLICT (task_id) DO UPDATE SET evaluated_at = excluded.evaluated_at, candid
 -- name: brokerage(task_id)^
 SELECT * FROM brokerage WHERE task_id = :task_id;
 
--- name: take_allocations(n)
--- Valid allocations, heaviest first, each for the caller alone until its transaction ends.
+-- name: take_allocation()^
+-- The heaviest valid allocation that nobody holds, for the caller alone until its transaction ends.
 SELECT a.allocation_id, a.task_id, a.queue_id, a.quota FROM allocation a JOIN task t USING (task_id)
 WHERE a.expires_at > now() AND t.status IN ('ready', 'scouting', 'running')
-ORDER BY t.priority DESC, a.weight DESC, a.allocation_id LIMIT :n FOR UPDATE OF a SKIP LOCKED;
+ORDER BY t.priority DESC, a.weight DESC, a.allocation_id LIMIT 1 FOR UPDATE OF a SKIP LOCKED;
 
 -- name: use_allocation(allocation_id, used)!
 -- Takes what was used off the quota; an allocation with nothing left, or with nothing used, is gone.

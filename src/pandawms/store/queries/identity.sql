@@ -31,11 +31,14 @@ SELECT t.token_id, t.label, t.scopes, q.name AS queue, t.created_at, t.expires_a
 FROM token t LEFT JOIN queue q USING (queue_id)
 WHERE t.user_id = :user_id ORDER BY t.created_at DESC LIMIT 200;
 
--- name: bearer(token_id, hash)^
--- The person behind a token that is neither revoked nor expired, with all that a policy asks about.
-SELECT u.user_id, u.name, t.scopes, t.queue_id, q.name AS queue, t.expires_at,
+-- name: bearers(hashes)
+-- The people behind those of the tokens that are neither revoked nor expired, with all that a policy asks about.
+SELECT t.hash, u.user_id, u.name, t.scopes, t.queue_id, q.name AS queue, t.expires_at,
     coalesce((SELECT array_agg(DISTINCT c.name) FROM membership m JOIN community c USING (community_id) WHERE m.user_id = u.user_id), '{}') AS communities,
     coalesce((SELECT array_agg(DISTINCT g.name) FROM membership m JOIN user_group g USING (group_id) WHERE m.user_id = u.user_id), '{}') AS groups,
     coalesce((SELECT array_agg(DISTINCT m.role) FROM membership m WHERE m.user_id = u.user_id), '{}') AS roles
 FROM token t JOIN user_account u USING (user_id) LEFT JOIN queue q USING (queue_id)
-WHERE t.token_id = :token_id AND t.hash = :hash AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL;
+WHERE t.hash = ANY (:hashes::bytea[]) AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL;
+
+-- name: token_owner(token_id)$
+SELECT user_id FROM token WHERE token_id = :token_id;

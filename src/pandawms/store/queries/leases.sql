@@ -51,12 +51,15 @@ SELECT job_id, claim_id, task_id, queue_id, requirement_id, attempt, share_id FR
 
 -- name: beat(job_ids, claim_ids, statuses, queue_ids, lease_seconds)
 -- Renews leases and follows the pilot's phase (never backwards). Returns a row for each job that is still this claim's, with what it is told.
+-- The jobs come sorted and are looked up one by one (as in lock_held): a join may go through all claimed jobs when it takes them for few.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :statuses::text[], :queue_ids::integer[]) AS a (job_id, claim_id, status, queue_id)
 ), held AS MATERIALIZED (
     SELECT j.job_id, j.task_id, j.status AS from_status, CASE WHEN j.status = 'running' THEN 'running' ELSE a.status END AS to_status
-    FROM asked a JOIN job j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
-    WHERE j.lease_expires_at IS NOT NULL ORDER BY j.job_id FOR NO KEY UPDATE OF j
+    FROM asked a CROSS JOIN LATERAL (
+        SELECT job_id, task_id, status FROM job
+        WHERE job_id = a.job_id AND claim_id = a.claim_id AND queue_id = a.queue_id AND lease_expires_at IS NOT NULL FOR NO KEY UPDATE
+    ) j
 ), renewed AS (
     UPDATE job j SET lease_expires_at = now() + make_interval(secs => :lease_seconds), status = h.to_status FROM held h WHERE j.job_id = h.job_id
     RETURNING j.job_id
@@ -74,15 +77,17 @@ SELECT job_id FROM job_archive WHERE job_id = ANY (:job_ids::bigint[]) AND queue
 ORDER BY job_id;
 
 -- name: lock_held(job_ids, claim_ids, queue_ids, low, high)
--- Of the jobs named, those that their claim still holds under a lease, locked in order, with what a report needs to know of them.
+-- Of the jobs named (sorted), those that their claim still holds under a lease, locked in that order, with what a report needs to know of them.
 SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id, s.version, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
     coalesce(s.endpoint_id, (s.delta ->> 'endpoint_id')::integer) AS endpoint_id,
     coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = j.job_id AND f.role = 'input')) AS n_inputs,
     EXISTS (SELECT 1 FROM job_edge e WHERE e.predecessor_id = j.job_id) AS has_successors
 FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :queue_ids::integer[]) AS a (job_id, claim_id, queue_id)
-JOIN job j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
-JOIN job_spec s ON s.job_id = j.job_id AND s.job_id BETWEEN :low AND :high
-WHERE j.lease_expires_at IS NOT NULL ORDER BY j.job_id FOR NO KEY UPDATE OF j;
+CROSS JOIN LATERAL (
+    SELECT job_id, task_id, status, queue_id, attempt, claim_id FROM job
+    WHERE job_id = a.job_id AND claim_id = a.claim_id AND queue_id = a.queue_id AND lease_expires_at IS NOT NULL FOR NO KEY UPDATE
+) j
+JOIN job_spec s ON s.job_id = j.job_id AND s.job_id BETWEEN :low AND :high;
 
 -- name: lock(job_ids, statuses)
 -- Of the jobs named, those in one of these statuses, locked in order.

@@ -14,6 +14,17 @@ SELECT w.*, q.name AS queue FROM worker w JOIN queue q USING (queue_id) WHERE w.
 -- name: worker(worker_id)^
 SELECT w.*, q.name AS queue FROM worker w JOIN queue q USING (queue_id) WHERE w.worker_id = :worker_id;
 
--- name: see(worker_ids)!
--- Workers whose pilots were heard.
-UPDATE worker SET seen_at = now() WHERE worker_id = ANY (:worker_ids::bigint[]) AND ended_at IS NULL AND (seen_at IS NULL OR seen_at < now() - interval '10 s');
+-- name: states(worker_ids)
+-- What pilots' calls need to know of these workers.
+SELECT worker_id, queue_id, ended_at IS NOT NULL AS has_ended FROM worker WHERE worker_id = ANY (:worker_ids::bigint[]);
+
+-- name: hear(worker_ids, queue_ids)!
+-- Living workers whose pilots were heard, each for its own queue. Those that somebody else changes now are left out: that says as much.
+WITH heard AS MATERIALIZED (
+    SELECT w.worker_id FROM worker w JOIN unnest(:worker_ids::bigint[], :queue_ids::integer[]) AS h (worker_id, queue_id) USING (worker_id, queue_id)
+    WHERE w.ended_at IS NULL AND (w.seen_at IS NULL OR w.seen_at < now() - interval '10 s') ORDER BY w.worker_id FOR UPDATE OF w SKIP LOCKED
+)
+UPDATE worker w SET seen_at = now() FROM heard WHERE w.worker_id = heard.worker_id;
+
+-- name: node_of(worker_id)$
+SELECT node FROM worker WHERE worker_id = :worker_id;
