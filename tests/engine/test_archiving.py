@@ -1,5 +1,6 @@
 """Old ranges leave the database for files: whole, counted, and at no point lost, whoever is killed when."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pandawms.store import archive, archive_files, database, partitions
 from pandawms.store.database import Connection
 from pandawms.store.partitions import OF_JOBS, Range
 from tests import past
+from tests.waiting import until
 
 WIDTH = 1000
 
@@ -209,3 +211,34 @@ async def test_only_one_archives(connection: Connection, database_url: str, poli
             await archiving.run(other, policy)
     assert len(await archiving.run(other, policy)) == 3
     await other.close()
+
+
+async def test_an_engine_archives_in_the_background_and_stops_when_it_is_told(connection: Connection, database_url: str, policy: Policy) -> None:
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(archiving.keep(database.Options(database_url), policy, stop))
+
+    async def are_retired() -> bool:
+        return [each.state for each in await archive.ranges(connection)] == ["retired"] * 3
+
+    await until(are_retired, "all ranges are retired")
+    stop.set()
+    await asyncio.wait_for(keeping, 5)
+
+
+async def test_a_rest_ends_when_the_engine_stops(connection: Connection, database_url: str, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "REST", 1_000_000)
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(archiving.keep(database.Options(database_url), policy, stop))
+
+    async def has_begun() -> bool:
+        return [each.state for each in await archive.ranges(connection)] == ["writing"]
+
+    await until(has_begun, "a range is being written")
+    stop.set()
+    await asyncio.wait_for(keeping, 5)
+    assert len(await archiving.run(connection, policy)) == 3
+
+
+async def test_without_days_an_engine_archives_nothing(connection: Connection, database_url: str, policy: Policy) -> None:
+    await asyncio.wait_for(archiving.keep(database.Options(database_url), Policy(policy.folder), asyncio.Event()), 5)
+    assert await archive.ranges(connection) == []

@@ -92,6 +92,10 @@ class Storm:
             return found
 
         await self.call(ask)
+        while self.chance.random() < 0.4:
+            before = set(seen)
+            again = await self.call(ask)
+            assert before <= {job.job_id for job in again}, "a claim that was repeated did not get all that it had got"
         assert len(seen) <= n_jobs, "a claim that was repeated got more than it asked for"
         return list(seen.values())
 

@@ -228,6 +228,15 @@ async def test_jobs_that_were_exported_are_not_missed(played: database.Connectio
     assert await broken(played) != {}, "a hot job cannot have been exported"
 
 
+async def test_a_log_that_began_in_the_words_of_the_first_release_may_go_on_in_newer_ones(played: database.Connection) -> None:
+    dataset_id = await played.fetchval("SELECT min(dataset_id) FROM dataset WHERE producer_task_id IS NOT NULL AND NOT is_open AND removed_at IS NULL")
+    of = f"entity = 'dataset' AND entity_id = {dataset_id}"
+    await played.execute(f"UPDATE entity_event SET event = 'create', to_status = 'open' WHERE {of} AND from_status IS NULL")
+    assert await broken(played) == {}
+    await played.execute(f"UPDATE entity_event SET event = 'close', from_status = 'open' WHERE {of} AND to_status = 'closed'")
+    assert await broken(played) == {}
+
+
 async def test_an_audit_says_how_far_it_is(played: database.Connection) -> None:
     heard: list[audit.Progress] = []
     await audit.run(played, heard.append, step=10)

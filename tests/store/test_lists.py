@@ -165,13 +165,15 @@ async def test_hot_and_ended_jobs_are_in_one_list(connection: Connection) -> Non
 
 
 async def test_units_and_files_are_paged_by_their_own_order(connection: Connection) -> None:
-    for listing, filters, n in ((UNITS, {"task_id": await task_of(connection, "t0")}, 2000), (FILES, {"dataset_id": 7}, 2000)):
+    of_task = await task_of(connection, "t0")
+    pages: list[tuple[Listing[Any], dict[str, object]]] = [(UNITS, {"task_id": of_task}), (FILES, {"dataset_id": 7})]
+    for listing, filters in pages:
         seen: list[int] = []
         after = None
-        while rows := await lists.page(connection, listing, filters, after, 300, 10):  # type: ignore[type-var]  # lists of two kinds
+        while rows := await lists.page(connection, listing, filters, after, 300, 10):
             seen += [getattr(row, listing.key) for row in rows]
             after = seen[-1]
-        assert len(seen) == len(set(seen)) == n
+        assert len(seen) == len(set(seen)) == 2000
 
 
 async def test_a_job_whose_spec_has_left_the_database_stays_in_the_list(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """Proves that the books agree: every job has one final status, every unit and file is counted once, counters are sums, and the logs give every status.
 
 The audit runs beside a live system. It goes through each kind of thing in ranges of ids, and each check of a range is one read-only statement: it sees one
-snapshot, which lasts as long as the statement (tenths of a second for 50,000 ids; a task, or a dataset, is never cut, so the largest one sets the longest).
+snapshot, which lasts as long as the statement (about half a second for 50,000 ids; a task, or a dataset, is never cut, so the largest one sets the longest).
 What a check finds is looked for again in a fresh snapshot, and only what both saw is reported. So nothing that is under way is called a fault. In return, two
 ranges are seen at different times: that something holds everywhere follows from what each row says by itself (a unit names its last job, and a finished job
 must be the one that its units name), and a fault that appears behind the audit's back is found by the next one.

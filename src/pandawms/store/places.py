@@ -144,9 +144,14 @@ async def sites(connection: Connection) -> tuple[SiteRow, ...]:
     return tuple([SiteRow(**{**row, "queues": tuple(row["queues"])}) async for row in sql.sites(connection)])
 
 
+async def count_jobs(connection: Connection) -> None:
+    """Counts the hot jobs again when the last count is too old to be believed; `queues` and `jobs_by_status` do so themselves where they may write."""
+    await sql.refresh_fill(connection)
+
+
 async def queues(connection: Connection) -> tuple[QueueRow, ...]:
     """Returns all queues by name, with how full they are: as of now, or with more than 10,000 hot jobs as of up to 10 us a job ago (2 s at 200,000)."""
-    await sql.refresh_fill(connection)
+    await count_jobs(connection)
     return tuple([_queue(row) async for row in sql.queues(connection)])
 
 
@@ -194,7 +199,7 @@ async def shares(connection: Connection) -> tuple[ShareRow, ...]:
 
 async def jobs_by_status(connection: Connection) -> dict[str, int]:
     """Returns how many hot jobs have each status, as old as what `queues` tells."""
-    await sql.refresh_fill(connection)
+    await count_jobs(connection)
     return {row["status"]: row["n"] async for row in sql.jobs_by_status(connection)}
 
 

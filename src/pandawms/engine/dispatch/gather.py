@@ -59,13 +59,17 @@ class Dispatcher:
         return [tuple(found[claim.claim_id]) for claim in claims]
 
     async def _give(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
-        """Jobs for claims that have none yet; those that have some, because their answer was lost, get them again."""
+        """Jobs for claims that have none yet; those that hold some, because their answer was lost, get them again and no more.
+
+        A claim for one job that holds it cannot get another: the database refuses the batch. Only then, or when there was nothing for it, it is looked up.
+        A claim for several may have ended a part of them, so it is always looked up.
+        """
+        given = await self._held(connection, [claim for claim in claims if claim.request.n_jobs > 1])
         try:
-            return await self._take(connection, claims)
+            return given + await self._take(connection, _without(claims, given))
         except asyncpg.UniqueViolationError:
-            given = await leases.claimed(connection, [claim.claim_id for claim in claims])
-            known = {each.claim_id for each in given}
-            return given + await self._take(connection, [claim for claim in claims if claim.claim_id not in known])
+            given = await self._held(connection, claims)
+            return given + await self._take(connection, _without(claims, given))
 
     async def _take(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
         """Claims that got less than they wanted try once more, with what is new and with more rows in reserve."""
@@ -73,9 +77,13 @@ class Dispatcher:
         got = Counter(each.claim_id for each in given)
         short = [claim for claim in claims if got[claim.claim_id] < claim.request.n_jobs]
         if short:
+            held = await self._held(connection, [claim for claim in short if claim.request.n_jobs == 1])
             await self._offer.refresh(connection, older_than_seconds=0)
-            given += await self._pick(connection, planning.groups(short, self._offer.fitting, got), MORE_SPARE)
+            given += held + await self._pick(connection, planning.groups(_without(short, held), self._offer.fitting, got), MORE_SPARE)
         return given
+
+    async def _held(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
+        return await leases.claimed(connection, [claim.claim_id for claim in claims]) if claims else []
 
     async def _pick(self, connection: Connection, groups: Sequence[leases.Group], spare: int) -> list[Given]:
         if not groups:
@@ -104,6 +112,11 @@ class Dispatcher:
             )
             for each in given
         }  # fmt: skip
+
+
+def _without(claims: Sequence[Claim], given: Sequence[Given]) -> list[Claim]:
+    known = {each.claim_id for each in given}
+    return [claim for claim in claims if claim.claim_id not in known]
 
 
 def hands_out(status: str) -> bool:

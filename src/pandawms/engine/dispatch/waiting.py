@@ -116,6 +116,11 @@ class WaitingRoom:
         if line is not None:
             self._ring(line)
 
+    def ring_all(self) -> None:
+        """Jobs of any queue may have become ready unheard."""
+        for line in self._lines.values():
+            self._ring(line)
+
     async def _wait(self, line: Line, claim: Claim, rings: int, seconds: float, gone: Awaitable[None]) -> Jobs:
         seat = Seat(claim, asyncio.get_running_loop().create_future())
         timer = seat.answer.get_loop().call_later(seconds, seat.end)

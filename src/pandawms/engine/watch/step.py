@@ -7,7 +7,7 @@ import asyncpg
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
 from pandawms.engine.watch.plan import lost, orphaned
-from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions
+from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions, places
 from pandawms.store.database import Connection, Pool
 
 WHO = str(Stage.WATCH)
@@ -23,6 +23,7 @@ async def step(pool: Pool, services: Services) -> int:
     async with pool.acquire() as connection, connection.transaction():
         await brokerage.drop_expired(connection)
         await idempotency.drop_old(connection, days=7)
+        await places.count_jobs(connection)
     await _drop_sandboxes(pool, services)
     return ended
 

@@ -82,17 +82,19 @@ SELECT r.rule, r.task_id AS id, r.event_id AS part, r.event, r.from_status, r.to
 ) r WHERE r.rule IS NOT NULL;
 
 -- name: entity_log(entity, low, high, entity_moves)
--- The log of datasets, workers or queues, replayed. A dataset that a task still writes is open in its row.
+-- The log of datasets, workers or queues, replayed. A dataset that a task still writes is open in its row, and in lines of the first release, which may
+-- be followed by newer ones.
 SELECT r.rule, r.entity_id AS id, r.event_id AS part, r.entity, r.event, r.from_status, r.to_status, r.status_before, r.status FROM (
     SELECT entity_id, l.event_id, l.event, l.from_status, l.to_status, l.status_before, f.status, :entity AS entity, CASE
-        WHEN l.from_status IS DISTINCT FROM l.status_before THEN 'log_chain'
+        WHEN CASE l.from_status WHEN 'mutable' THEN 'open' ELSE l.from_status END IS DISTINCT FROM l.status_before THEN 'log_chain'
         WHEN NOT coalesce(l.from_status, '') || ' ' || l.event || ' ' || l.to_status = ANY (:entity_moves::text[]) THEN 'log_move'
         WHEN l.at < l.at_before - interval '1 s' THEN 'log_order'
         WHEN (l.is_last IS NULL OR l.is_last)
             AND CASE l.to_status WHEN 'mutable' THEN 'open' WHEN 'deleted' THEN 'removed' ELSE l.to_status END IS DISTINCT FROM f.status THEN 'log_status'
         END AS rule
     FROM (
-        SELECT e.event_id, e.event, e.from_status, e.to_status, e.at, lag(e.to_status) OVER w AS status_before, lag(e.at) OVER w AS at_before,
+        SELECT e.event_id, e.event, e.from_status, e.to_status, e.at,
+            lag(CASE e.to_status WHEN 'mutable' THEN 'open' ELSE e.to_status END) OVER w AS status_before, lag(e.at) OVER w AS at_before,
             lead(e.event_id) OVER w IS NULL AS is_last, CASE WHEN lead(e.event_id) OVER w IS NULL THEN e.entity_id END AS entity_id_of_last,
             e.entity_id AS entity_id_of_line
         FROM entity_event e WHERE e.entity = :entity AND e.entity_id >= :low AND e.entity_id < :high WINDOW w AS (PARTITION BY e.entity_id ORDER BY e.event_id)

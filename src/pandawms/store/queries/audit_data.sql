@@ -80,7 +80,8 @@ WITH bounds AS MATERIALIZED (
     LEFT JOIN (SELECT job_id, status FROM job_archive WHERE job_id BETWEEN (SELECT low FROM bounds) AND (SELECT high FROM bounds)) a USING (job_id)
     JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id
     LEFT JOIN (
-        SELECT task_id, min(dataset_id) AS dataset_id FROM task_dataset WHERE task_id >= :low AND task_id < :high AND role = 'transient' GROUP BY task_id) aside ON aside.task_id = s.task_id
+        SELECT task_id, min(dataset_id) AS dataset_id FROM task_dataset
+        WHERE task_id >= :low AND task_id < :high AND role = 'transient' GROUP BY task_id) aside ON aside.task_id = s.task_id
     WHERE f.role = 'output' AND f.file_id IS NOT NULL GROUP BY 1, 2
 )
 SELECT 'outputs' AS rule, d.dataset_id AS id, td.task_id, td.stream, td.role, d.n_files, coalesce(w.n_written, 0) AS n_written, coalesce(w.n_kept, 0) AS n_kept
