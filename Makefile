@@ -25,10 +25,13 @@ test: $(READY) lint types ## check everything: style, types, imports, tests
 	@$(BIN)/pytest
 
 soak: $(READY) ## the same tests with larger numbers; hours
-	@PANDA_TEST_WALKS=200 PANDA_TEST_WALK_STEPS=2000 PANDA_TEST_KILLS=50 $(BIN)/pytest --timeout 86400
+	@PANDA_TEST_ARCHIVE_JOBS=3000000 PANDA_TEST_STORM_UNITS=5000 PANDA_TEST_WALKS=200 PANDA_TEST_WALK_STEPS=2000 PANDA_TEST_KILLS=50 $(BIN)/pytest --timeout 86400
 
-bench: $(READY) ## measure speed; prints ratios of one run
-	@$(BIN)/python -m bench
+bench: $(READY) ## measure speed beside its limits: tables, JSON and pictures in build/bench; a quarter of an hour
+	@mkdir -p build/bench
+	@$(BIN)/python -m bench --json build/bench/commands.json
+	@$(BIN)/panda bench --json build/bench/system.json --pictures build/bench
+	@echo "JSON and pictures are in $(CURDIR)/build/bench"
 
 lint: $(READY) ## style and import contracts
 	@$(BIN)/ruff check --quiet .

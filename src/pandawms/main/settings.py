@@ -8,6 +8,7 @@ import os
 import platform
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from msgspec import Meta
 
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.services import Options as EngineOptions
+from pandawms.engine.watch.archiving import Policy as ArchivePolicy
 from pandawms.store.database import Options as DatabaseOptions
 from pandawms.wire.decode import decode
 
@@ -28,6 +30,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     url: Annotated[str, Meta(description="`embedded` for the private PostgreSQL of `panda up`, or the libpq URL of any PostgreSQL from 15 up.")] = EMBEDDED
     max_connections: Annotated[int, Meta(ge=2, le=1000, description="Connections that one process holds at most.")] = 8
+    read_url: Annotated[str, Meta(description="The libpq URL that lists and reports read from, such as a replica's; empty for the database itself.")] = ""
+    read_statement_seconds: Annotated[int, Meta(ge=1, description="A statement of a list or report that takes longer is cut off.")] = 10
+    hot_connections: Annotated[int, Meta(ge=1, le=100, description="Connections that one server holds at most for claims, heartbeats and reports.")] = 4
+    hot_statement_seconds: Annotated[int, Meta(ge=1, description="A claim, heartbeat or report that takes the database longer is cut off.")] = 10
     statement_timeout_seconds: Annotated[int, Meta(ge=1, description="A statement that takes longer is cut off.")] = 60
     shared_buffers_mb: Annotated[int, Meta(ge=16, description="Memory of the embedded PostgreSQL for its buffers.")] = 256
 
@@ -52,6 +58,18 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     look_again_seconds: Annotated[float, Meta(gt=0, description="After how long a task that no queue takes is brokered again.")] = 10
 
 
+class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long ended jobs stay in the database, and where their details go then. Needs the extra `archive` (pyarrow)."""
+
+    keep_days: Annotated[
+        float, Meta(ge=0, description="After so many days the description, files and events of ended jobs move to Parquet files; 0 keeps them for ever.")
+    ] = 0
+    keep_rows_days: Annotated[
+        float, Meta(ge=0, description="After so many days the narrow rows of ended jobs leave the database, too; 0 keeps them for ever.")
+    ] = 0
+    folder: Annotated[str, Meta(description="Folder of the Parquet files; empty for `archive` in the data folder.")] = ""
+
+
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The local site that `panda up` makes, with one queue of pilots that are processes of this machine."""
 
@@ -72,12 +90,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     local: LocalSettings = LocalSettings()
     log_format: Annotated[Literal["json", "text", "auto"], Meta(description="How the programs log: JSON lines, text, or text on a terminal.")] = "json"
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    "database": DatabaseSettings, "server": ServerSettings, "engine": EngineSettings, "local": LocalSettings,
+    "database": DatabaseSettings, "server": ServerSettings, "engine": EngineSettings, "archive": ArchiveSettings, "local": LocalSettings,
 }  # fmt: skip
 
 
@@ -125,10 +144,20 @@ def _typed(name: str, value: str, kind: Any) -> Any:
 
 def database_options(settings: Settings, data: Path) -> DatabaseOptions:
     """Returns where the database is: as set, or the embedded one that runs in this data folder. Raises Unavailable when that one does not run."""
-    url = settings.database.url
-    if url == EMBEDDED:
-        url = _embedded_url(data)
-    return DatabaseOptions(url=url, max_connections=settings.database.max_connections, statement_timeout_seconds=settings.database.statement_timeout_seconds)
+    given = settings.database
+    return DatabaseOptions(
+        url=_embedded_url(data) if given.url == EMBEDDED else given.url, max_connections=given.max_connections,
+        statement_timeout_seconds=given.statement_timeout_seconds, hot_connections=given.hot_connections, hot_statement_seconds=given.hot_statement_seconds,
+    )  # fmt: skip
+
+
+def read_options(settings: Settings, data: Path) -> DatabaseOptions:
+    """Returns where lists and reports read: a replica when one is set, else the database; nothing can be changed there, and statements are short."""
+    options = database_options(settings, data)
+    seconds = settings.database.read_statement_seconds
+    return replace(
+        options, url=settings.database.read_url or options.url, statement_timeout_seconds=seconds, idle_in_transaction_seconds=seconds, is_read_only=True
+    )
 
 
 def _embedded_url(data: Path) -> str:
@@ -144,6 +173,13 @@ def _embedded_url(data: Path) -> str:
 def engine_options(settings: Settings) -> EngineOptions:
     """Returns the engine's options."""
     return EngineOptions(**msgspec.structs.asdict(settings.engine))
+
+
+def archive_policy(settings: Settings, data: Path) -> ArchivePolicy:
+    """Returns how long ended jobs stay in the database and where their files go. Raises Invalid for days that do not fit each other."""
+    given = settings.archive
+    folder = Path(given.folder).expanduser() if given.folder else data / "archive"
+    return ArchivePolicy(folder.absolute(), given.keep_days, given.keep_rows_days).checked()
 
 
 def local_slots(settings: Settings) -> int:

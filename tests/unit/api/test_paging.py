@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from pandawms.api.paging import after, cursor_of, statuses
 from pandawms.domain.errors import Invalid
-from pandawms.store.ids import BIGINT, DATASETS, FILES, JOBS, TASKS, UNITS, WORKERS, build
+from pandawms.store.ids import BIGINT
+from pandawms.store.lists import DATASETS, FILES, JOBS, TASKS, UNITS, WORKERS, build
 
 
 @given(st.integers(0, BIGINT))
@@ -38,12 +39,28 @@ def test_only_whitelisted_filters_become_sql_and_values_are_parameters() -> None
     evil = "'; DROP TABLE task; --"
     statement, parameters = build(TASKS, {"name": evil, "owner": None, "status": ["done"]}, 7, 10)
     assert evil not in statement
-    assert parameters == [evil, ["done"], 7, 10]
-    assert statement.endswith(" WHERE t.name = $1::text AND t.status = ANY ($2::text[]) AND t.task_id < $3::bigint ORDER BY t.task_id DESC LIMIT $4::bigint")
+    assert parameters == [evil, ["done"], 7]
+    assert statement.endswith(" WHERE t.name = $1::text AND t.status = ANY ($2::text[]) AND t.task_id < $3::bigint ORDER BY t.task_id DESC LIMIT 10")
     with pytest.raises(KeyError):
         build(TASKS, {"reason": "x"}, None, 10)
 
 
-def test_every_filter_takes_exactly_one_parameter() -> None:
+def test_every_filter_takes_exactly_one_parameter_or_none_for_a_yes_or_no() -> None:
     for listing in (TASKS, JOBS, UNITS, DATASETS, FILES, WORKERS):
-        assert all(condition.count("{}") == 1 for condition in listing.filters.values())
+        for condition in listing.filters.values():
+            assert condition.count("{}") == 1 if isinstance(condition, str) else set(condition) == {True, False}
+
+
+def test_only_tables_that_can_have_the_statuses_are_read() -> None:
+    for words, tables in (
+        (["failed"], {"job_archive"}),
+        (["running"], {"job"}),
+        (["running", "failed"], {"job", "job_archive"}),
+        (None, {"job", "job_archive"}),
+    ):
+        statement, _ = build(JOBS, {"status": words}, None, 10)
+        assert {table for table in ("job", "job_archive") if f" FROM {table})" in statement} == tables
+    assert "standing = 'leased'" in build(JOBS, {"status": ["running", "sent"]}, None, 10)[0]
+    assert "standing = 'leased'" not in build(JOBS, {"status": ["running", "activated"]}, None, 10)[0]
+    assert "status <> 'finished'" in build(JOBS, {"status": ["failed", "running"]}, None, 10)[0]
+    assert "status <> 'finished'" not in build(JOBS, {"status": ["failed", "finished"]}, None, 10)[0]
