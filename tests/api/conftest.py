@@ -20,6 +20,8 @@ from pandawms.store import identity, places
 from tests.conftest import Database
 from tests.world import World, make
 
+OPTIONS = Options(event_poll_seconds=0.05, event_silence_seconds=0.3, presence_seconds=0.1, token_seconds=0.1)
+
 
 @dataclass(frozen=True)
 class Api:
@@ -46,7 +48,7 @@ async def api(database: Database, services: Services, tmp_path: Path) -> AsyncIt
     storage.mkdir()
     world = await make(database.pool, services)
     key = tokens.load_or_create_key(tmp_path / "keys" / "issuer.json")
-    core = make_core(database.pool, services, Blobs(tmp_path / "blobs"), key, Options(event_poll_seconds=0.05, event_silence_seconds=0.3))
+    core = make_core(database.pool, services, Blobs(tmp_path / "blobs"), key, OPTIONS)
     issued = await _tokens(core, world, storage)
     app = create_app(core)
     async with AsyncExitStack() as stack:

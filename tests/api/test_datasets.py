@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api.conftest import Api
+from tests.api.test_tasks import submitted
 from tests.world import task
 
 
@@ -112,3 +113,14 @@ async def test_a_task_over_an_uploaded_dataset_waits_for_content(api: Api) -> No
     assert "jobs.wait_for_data" in [cause["code"] for cause in why["causes"]] or "broker.no_queue" in [cause["code"] for cause in why["causes"]], why
     await api.ada.put(f"/datasets/{dataset_id}/files/a/content", content=b"x")
     assert (await api.ada.get(f"/tasks/{task_id}/files")).json()["items"][0]["name"] == "a"
+
+
+async def test_nobody_puts_files_into_what_a_task_writes(api: Api) -> None:
+    task_id = await submitted(api)
+    await api.world.settle()
+    output = (await api.ada.get(f"/tasks/{task_id}/outputs")).json()["items"][0]["dataset"]
+    file = {"name": "mine.txt", "size_bytes": 3, "adler32": "01020304"}
+    registered = await api.ada.post(f"/datasets/{output}/files", json={"files": [file]})
+    uploaded = await api.ada.put(f"/datasets/{output}/files/mine.txt/content", content=b"abc")
+    for answer in (registered, uploaded):
+        assert (answer.status_code, answer.json()["code"]) == (409, "dataset.output")

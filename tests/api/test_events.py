@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
+from pandawms.api.streaming import Visible, stream
 from tests.api.conftest import Api
-from tests.api.test_real_server import DEADLINE_SECONDS, listening
+from tests.api.test_real_server import DEADLINE_SECONDS, listening, until
 from tests.api.test_tasks import submitted
 
 
@@ -79,3 +80,45 @@ async def test_a_stream_shows_one_task_and_only_what_the_caller_may_see(api: Api
 async def test_a_wrong_position_is_refused(api: Api) -> None:
     problem = (await api.ada.get("/events", headers={"Last-Event-ID": "yesterday"})).json()
     assert (problem["status"], problem["field"], problem["value"]) == (422, "Last-Event-ID", "yesterday")
+
+
+async def test_all_who_watch_are_fed_by_one_reader_that_ends_with_the_last_of_them(api: Api) -> None:
+    feed = api.core.feed
+    async with listening(api) as port:
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for reader, writer in streams:
+            writer.write(f"GET /api/v2/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.tokens['ada']}\r\n\r\n".encode())
+            await asyncio.wait_for(reader.readuntil(b": the changes follow"), DEADLINE_SECONDS)
+        task = feed._reader
+        assert (len(feed._watchers), task is not None) == (3, True)
+        await submitted(api)
+        for reader, _ in streams:
+            await asyncio.wait_for(reader.readuntil(b"event: task"), DEADLINE_SECONDS)
+        assert feed._reader is task
+        for _, writer in streams:
+            writer.close()
+        await until(lambda: not feed._watchers and feed._reader is None)
+
+
+async def test_one_who_is_too_slow_is_told_to_come_again_and_misses_nothing(api: Api) -> None:
+    api.core.feed.most_kept = 3
+    watching = stream(api.core, Visible(api.world.who, None), None)
+    assert (await anext(watching)).startswith(b": the changes follow")
+    await submitted(api)
+    await api.world.settle()
+    (slow,) = api.core.feed._watchers
+    await until(lambda: slow.is_lost)
+    told = [part async for part in watching]
+    assert told[-1].startswith(b": too slow")
+    api.core.feed.most_kept = 1000
+    async with listening(api) as port:
+        assert len(await take(await begun(read(port, api.tokens["ada"], last="1-1")), 12)) == 12
+
+
+async def test_who_may_see_nothing_of_what_happens_hears_that_the_stream_lives(api: Api) -> None:
+    async with listening(api) as port:
+        nothing = await begun(read(port, api.tokens["eve"]))
+        await submitted(api)
+        await api.world.settle()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await anext(nothing) == ("", {})

@@ -98,7 +98,7 @@ async def test_why_explains_a_job_that_failed_and_its_task(api: Api) -> None:
     (spec,) = await api.world.claim()
     waiting = (await api.ada.get(f"/jobs/{spec.job_id + 1}/why")).json()
     assert [cause["code"] for cause in waiting["causes"]] == ["engine.down", "queue.starting"]
-    await api.world.reporter.report([report_of(spec, outcome(Code.PAYLOAD_FAILED, "it said no", exit_code=3))])
+    await api.world.reporter.report(api.world.queue_id, [report_of(spec, outcome(Code.PAYLOAD_FAILED, "it said no", exit_code=3))])
     await api.world.settle()
     why = (await api.ada.get(f"/jobs/{spec.job_id}/why")).json()
     assert (why["status"], why["causes"][0]["code"], why["causes"][0]["value"]) == ("failed", "payload.payload_failed", 3)

@@ -8,6 +8,7 @@ from pandawms.api.tokens import issue, load_or_create_key
 from tests.api.conftest import Api, client_of
 from tests.api.test_pilot import claim
 from tests.api.test_tasks import submitted
+from tests.waiting import until
 from tests.world import task
 
 
@@ -46,8 +47,12 @@ async def test_a_worker_is_made_with_a_token_for_its_queue_and_followed_to_its_e
         assert (ended["status"], ended["reason"]) == ("failed", "node died (exit code 9)")
         assert (await api.operator.patch(target, json={"status": "failed"})).status_code == 200
         assert (await api.operator.patch(target, json={"status": "running"})).json()["allowed"] == "nothing: it has ended"
-        refused = (await pilot.post("/pilot/claim", json=claim(worker_id=worker["worker_id"]))).json()
-        assert (refused["status"], refused["code"]) == (409, "worker.ended")
+
+        async def is_refused() -> bool:
+            answer = await pilot.post("/pilot/claim", json=claim(worker_id=worker["worker_id"]))
+            return (answer.status_code, answer.json().get("code")) == (409, "worker.ended")
+
+        await until(is_refused, "the end of the worker is heard")
     assert (await api.ada.get("/workers?status=failed")).json()["items"][0]["token"] is None
     assert (await api.operator.patch(target, json={"status": "dead"})).json()["code"] == "unknown_status"
 
@@ -58,9 +63,14 @@ async def test_a_revoked_token_is_worthless_within_seconds(api: Api) -> None:
     assert listed[made["token_id"]]["name"] == "script"
     assert "token" not in listed[made["token_id"]]
     assert (await api.bob.delete(f"/tokens/{made['token_id']}")).status_code == 404
-    assert (await api.ada.delete(f"/tokens/{made['token_id']}")).status_code == 204
     async with client_of(api.app, made["token"]) as script:
-        assert (await script.get("/system/whoami")).status_code == 401
+        assert (await script.get("/system/whoami")).status_code == 200
+        assert (await api.ada.delete(f"/tokens/{made['token_id']}")).status_code == 204
+
+        async def is_worthless() -> bool:
+            return (await script.get("/system/whoami")).status_code == 401
+
+        await until(is_worthless, "the revocation is heard")
 
 
 async def test_a_token_that_another_key_signed_is_refused_even_if_its_hash_is_known(api: Api, tmp_path: Path) -> None:

@@ -40,6 +40,17 @@ async def test_a_pilot_claims_beats_and_reports(api: Api) -> None:
         assert told["jobs"][0]["verdict"] == verdict, told
 
 
+async def test_a_claim_whose_answer_was_lost_gets_its_jobs_again_when_nothing_else_is_left(api: Api) -> None:
+    await submitted(api)
+    await api.world.settle()
+    asked = claim(n_jobs=5)
+    given = (await api.pilot.post("/pilot/claim", json=asked)).json()["jobs"]
+    assert len(given) == 5
+    assert (await api.pilot.post("/pilot/claim", json=claim())).json()["jobs"] == []
+    again = (await api.pilot.post("/pilot/claim", json=asked)).json()["jobs"]
+    assert [job["job_id"] for job in again] == [job["job_id"] for job in given]
+
+
 async def test_a_claim_finds_nothing_in_an_empty_queue(api: Api) -> None:
     assert (await api.pilot.post("/pilot/claim", json=claim())).json()["jobs"] == []
 

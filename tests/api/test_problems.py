@@ -141,7 +141,7 @@ async def test_a_database_that_is_away_is_unavailable_and_says_when_to_come_back
         await api.core.pool.close()
         answer = await api.ada.get("/tasks")
     pointed(answer, 503, "database.unavailable", None)
-    assert answer.headers["retry-after"] == "1"
+    assert 1 <= int(answer.headers["retry-after"]) <= 3
     assert logs[0]["event"] == "request.unavailable"
 
 

@@ -64,10 +64,10 @@ def claims(api: Api, word: str) -> float:
 async def test_a_waiting_pilot_gets_a_job_as_soon_as_there_is_one(api: Api) -> None:
     async with listening(api) as port:
         reader, writer = await ask(port, api.tokens["pilot"], claim(wait_seconds=30))
-        await until(lambda: api.core.dispatcher.bells)
+        await until(lambda: api.core.room.waiting)
         await submitted(api)
         await api.world.settle()
-        api.core.dispatcher.ring(str(api.world.queue_id))
+        api.core.room.ring(str(api.world.queue_id))
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert len((await answer(reader))["jobs"]) == 1
         writer.close()
@@ -76,13 +76,13 @@ async def test_a_waiting_pilot_gets_a_job_as_soon_as_there_is_one(api: Api) -> N
 async def test_a_pilot_that_disconnects_while_it_waits_is_given_no_job(api: Api) -> None:
     async with listening(api) as port:
         _, gone = await ask(port, api.tokens["pilot"], claim(wait_seconds=30))
-        await until(lambda: api.core.dispatcher.bells)
+        await until(lambda: api.core.room.waiting)
         gone.close()
         await gone.wait_closed()
         await until(lambda: claims(api, "none") == 1)
         await submitted(api)
         await api.world.settle()
-        api.core.dispatcher.ring(str(api.world.queue_id))
+        api.core.room.ring(str(api.world.queue_id))
         reader, writer = await ask(port, api.tokens["pilot"], claim(n_jobs=10))
         assert len((await answer(reader))["jobs"]) == 5
         writer.close()
@@ -94,7 +94,7 @@ async def test_the_end_of_the_server_ends_long_polls_and_streams(api: Api) -> No
         stream_reader, stream_writer = await asyncio.open_connection("127.0.0.1", port)
         stream_writer.write(f"GET /api/v2/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.tokens['ada']}\r\n\r\n".encode())
         await stream_reader.readuntil(b": the changes follow")
-        await until(lambda: api.core.dispatcher.bells)
+        await until(lambda: api.core.room.waiting)
         api.core.stopping.set()
         async with asyncio.timeout(5):
             assert (await answer(reader))["jobs"] == []

@@ -9,6 +9,7 @@ from pandawms.api.call import Call
 from pandawms.api.core import Core
 from pandawms.api.guard import guard
 from pandawms.api.observe import Observed
+from pandawms.api.pilot_door import PilotDoor
 from pandawms.api.routes import ROUTES
 
 PREFIX = "/api/v2"
@@ -34,5 +35,7 @@ def create_app(core: Core) -> Litestar:
     """Returns the ASGI application of one server process."""
     app = bare_app(State({"core": core}), core.options.max_body_bytes)
     app.state.openapi = openapi.document(app)
-    app.asgi_handler = Observed(app.asgi_handler, core.metrics)
+    behind = Observed(app.asgi_handler, core.metrics, core.stopping)
+    frequent = {path: (each.opt["policy"], each.opt["through_door"]) for path, each in openapi.handlers(app) if "through_door" in each.opt}
+    app.asgi_handler = PilotDoor(behind, core, frequent)
     return app

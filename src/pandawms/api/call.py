@@ -1,19 +1,18 @@
 """A request as handlers see it: who asks, the parts of the server, and bodies decoded by our own rules."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
 from litestar.exceptions import InternalServerException
+from litestar.types import Receive
 
 from pandawms.api.core import Core
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.domain.identity import Who
 from pandawms.wire.decode import decode
-
-T = TypeVar("T")
 
 
 class Call(Request[Who, None, State]):
@@ -58,22 +57,16 @@ def header(call: Call, name: str, longest: int = 200) -> str | None:
     return value
 
 
-async def until_gone(call: Call, work: Coroutine[Any, Any, T]) -> T | None:
-    """Does some work that waits, for as long as the caller listens; None when it went away first, and then the work is cancelled.
+@dataclass(frozen=True, slots=True)
+class PilotCall:
+    """One of the pilot's frequent calls, its body read: what `Call` is to all other routes, without the framework (`pilot_door.py`)."""
 
-    The body must have been read: from then on the only message an ASGI server has for us is http.disconnect.
-    """
-    working = asyncio.ensure_future(work)
-    listening = asyncio.ensure_future(_disconnected(call))
-    try:
-        await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() and not listening.done() else None
-    finally:
-        for task in (working, listening):
-            task.cancel()
-        await asyncio.gather(working, listening, return_exceptions=True)
+    core: Core
+    who: Who
+    body: bytes
+    receive: Receive
 
-
-async def _disconnected(call: Call) -> None:
-    while (await call.receive())["type"] != "http.disconnect":
-        pass
+    async def gone(self) -> None:
+        """Returns when the caller has gone away. As the body has been read, http.disconnect is all that an ASGI server has left for us."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass

@@ -1,14 +1,19 @@
 """What every handler is given: the database, the engine's doors, the blobs and the limits. Made once in the composition root."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass, field
 
 from joserfc.jwk import OKPKey
 
+from pandawms.api.feed import Feed
 from pandawms.api.metrics import Metrics
 from pandawms.api.tokens import LocalIssuer
 from pandawms.data.blobs import Blobs
 from pandawms.engine.dispatch.gather import Dispatcher
+from pandawms.engine.dispatch.presence import Presence
+from pandawms.engine.dispatch.waiting import WaitingRoom
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.plugins.authenticator import Authenticator
@@ -21,9 +26,11 @@ MIB = 1 << 20
 class Options:
     """Limits of the API; sizes in bytes, times in seconds.
 
-    `longest_wait_seconds` caps a pilot's long poll (a proxy often gives up after 60 s), `claim_poll_seconds` is how often a waiting
-    claim looks again when no bell was heard, `list_seconds` limits the query of a list, `token_cache_seconds` how
-    long a token is believed before the database is asked again, `event_silence_seconds` how often a silent stream says that it lives.
+    `longest_wait_seconds` caps a pilot's long poll (a proxy often gives up after 60 s), `claim_poll_seconds` is how often the claims that wait for
+    a queue are looked at when no bell was heard, `list_seconds` limits the query of a list, `event_silence_seconds` is how often a silent stream says that
+    it lives. `presence_seconds` is how long a pilot's queue and worker are believed to be as they were, `token_seconds` how often a token in use is asked
+    about again, `token_belief_seconds` how long it is believed when nobody can be asked. `most_calls` calls of pilots are worked on at once and
+    `most_waiting` claims wait; whoever comes beyond is told to come later.
     """
 
     max_body_bytes: int = 16 * MIB
@@ -34,30 +41,52 @@ class Options:
     longest_wait_seconds: float = 50
     claim_poll_seconds: float = 5
     list_seconds: float = 10
-    token_cache_seconds: float = 5
     event_poll_seconds: float = 0.5
     event_silence_seconds: float = 15
+    presence_seconds: float = 2
+    token_seconds: float = 2
+    token_belief_seconds: float = 5
     pilot_token_days: int = 30
+    most_calls: int = 8_000
+    most_waiting: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The parts of one server process. `stopping` is set when the process is to end: long polls and streams then end at once."""
+    """The parts of one server process. `stopping` is set when the process is to end: long polls and streams then end at once.
+
+    `read_pool` is for lists and reports, which may lag behind (it may be a replica's); whoever must see what was just written asks `pool`.
+    """
 
     pool: Pool
+    read_pool: Pool
     services: Services
     blobs: Blobs
     dispatcher: Dispatcher
     reporter: Reporter
+    room: WaitingRoom
+    presence: Presence
+    feed: Feed
     key: OKPKey
     authenticators: tuple[Authenticator, ...]
-    options: Options = field(default_factory=Options)
+    options: Options
+    stopping: asyncio.Event
     metrics: Metrics = field(default_factory=Metrics)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options: Options | None = None, others: tuple[Authenticator, ...] = ()) -> Core:
-    """Makes the core of a server over these parts; `others` are asked for tokens that are not our own."""
-    options = options or Options()
-    issuer = LocalIssuer(pool, key, options.token_cache_seconds)
-    return Core(pool, services, blobs, Dispatcher(pool, services), Reporter(pool, services), key, (issuer, *others), options)
+def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options: Options | None = None, others: tuple[Authenticator, ...] = (), *,
+              hot_pool: Pool | None = None, read_pool: Pool | None = None) -> Core:  # fmt: skip
+    """Makes the core of a server over these parts; `others` are asked for tokens that are not our own.
+
+    Claims, heartbeats and reports use `hot_pool`, lists and reports `read_pool`; `pool` where one of them is not given.
+    """
+    hot, options, stopping = hot_pool or pool, options or Options(), asyncio.Event()
+    gate = asyncio.Semaphore(hot.get_max_size())
+    dispatcher = Dispatcher(hot, services, gate)
+    issuer = LocalIssuer(pool, key, options.token_seconds, options.token_belief_seconds)
+    room = WaitingRoom(dispatcher.claim, stopping, options.claim_poll_seconds, options.most_waiting)
+    return Core(
+        pool=pool, read_pool=read_pool or pool, services=services, blobs=blobs, dispatcher=dispatcher, reporter=Reporter(hot, services, gate), room=room,
+        presence=Presence(pool, options.presence_seconds), feed=Feed(pool, stopping, options.event_poll_seconds), key=key,
+        authenticators=(issuer, *others), options=options, stopping=stopping,
+    )  # fmt: skip

@@ -1,9 +1,11 @@
 """Finds what a path names, for a caller who may see it. Everything else does not exist for that caller."""
 
+from pathlib import Path
+
 from pandawms.api import policies
 from pandawms.domain.errors import NotFound, did_you_mean
 from pandawms.domain.identity import Who
-from pandawms.store import catalogue, identity, jobs, lists, tasks
+from pandawms.store import archive, catalogue, identity, ids, jobs, tasks
 from pandawms.store.catalogue import Dataset
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
@@ -27,7 +29,7 @@ async def task(connection: Connection, who: Who, reference: str) -> Task:
 
 
 async def _task_id(connection: Connection, who: Who, reference: str) -> int | None:
-    if reference.isdecimal() and FIRST_TASK_ID <= int(reference) <= lists.BIGINT:
+    if reference.isdecimal() and FIRST_TASK_ID <= int(reference) <= ids.BIGINT:
         return int(reference)
     owner, _, name = reference.rpartition(":")
     owner_id = await identity.user_id(connection, owner) if owner else who.user_id
@@ -35,17 +37,31 @@ async def _task_id(connection: Connection, who: Who, reference: str) -> int | No
 
 
 async def job(connection: Connection, who: Who, job_id: int) -> Job:
-    """Returns a job. Raises NotFound."""
-    found = await jobs.get(connection, lists.checked_id(job_id, "job_id"))
+    """Returns a job. Raises NotFound, for one whose details have left the database with the folder where they are."""
+    found = await jobs.get(connection, ids.checked_id(job_id, "job_id"))
+    if found is None:
+        await _refuse_archived(connection, who, job_id)
     if found is None or not policies.may_see(who, found.community):
         raise NotFound(f"there is no job {job_id}", code="job.unknown", field="job_id", value=job_id, hint="`panda ls jobs` lists them")
     return found
 
 
+async def _refuse_archived(connection: Connection, who: Who, job_id: int) -> None:
+    """Raises NotFound when the job is in files: to operators always, to others while the database still knows whose it was."""
+    left = await archive.exported(connection, job_id)
+    if left is None or not (policies.may_see(who, left.community) if left.community is not None else policies.is_operator(who)):
+        return
+    status = f"; it ended {left.status}" if left.status is not None else ""
+    raise NotFound(
+        f"the details of job {job_id} are archived{status}", code="job.archived", field="job_id", value=job_id,
+        hint=f"an operator finds them in {Path(left.path).parent} of the archive's folder",
+    )  # fmt: skip
+
+
 async def dataset(connection: Connection, who: Who, reference: str) -> Dataset:
     """Returns a dataset by id or as scope:name. Raises NotFound with a suggestion."""
     if reference.isdecimal():
-        found = await catalogue.dataset(connection, lists.checked_id(int(reference), "dataset_id"))
+        found = await catalogue.dataset(connection, ids.checked_id(int(reference), "dataset_id"))
     else:
         found = await catalogue.dataset_by_name(connection, reference)
     if found is None or not policies.may_see(who, found.community):

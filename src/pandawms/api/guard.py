@@ -1,6 +1,6 @@
 """Asked before every handler: is the request well-formed, who asks, and may a token of these scopes do this at all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -27,11 +27,16 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         raise Denied("nobody may do this", code="no_policy", hint="see /api/v2/docs")
     core: Core = connection.app.state.core
     if action is not Action.PUBLIC and not (action is Action.MEASURE and is_local(connection)):
-        who = await authenticate(core, connection.headers.get("Authorization"))
-        require(who, action)
-        connection.scope["user"] = who
-    _check_text(connection)
-    _check_query(connection, handler)
+        connection.scope["user"] = await admit(core, action, connection.headers.get("Authorization"))
+    check_text(connection.scope["path"], connection.query_params.multi_items())
+    check_query(connection.query_params.multi_items(), frozenset(query_names(handler)))
+
+
+async def admit(core: Core, action: Action, header: str | None) -> Who:
+    """Returns who carries the token of an Authorization header. Raises Denied unless the token may do this at all."""
+    who = await authenticate(core, header)
+    require(who, action)
+    return who
 
 
 async def authenticate(core: Core, header: str | None) -> Who:
@@ -56,18 +61,18 @@ def is_local(connection: Connection) -> bool:
         return False
 
 
-def _check_text(connection: Connection) -> None:
-    """No text of PostgreSQL can hold NUL."""
-    if "\x00" in connection.scope["path"]:
+def check_text(path: str, query: Iterable[tuple[str, str]]) -> None:
+    """Raises Invalid for NUL, which no text of PostgreSQL can hold."""
+    if "\x00" in path:
         raise Invalid("a path holds no NUL", code="not_allowed", field="path", hint="remove %00")
-    for name, value in connection.query_params.multi_items():
+    for name, value in query:
         if "\x00" in f"{name}{value}":
             raise Invalid("text must not hold the character NUL", code="not_allowed", field=name.replace("\x00", ""), hint="remove %00")
 
 
-def _check_query(connection: Connection, handler: BaseRouteHandler) -> None:
-    known = frozenset(query_names(handler))
-    for name, value in connection.query_params.multi_items():
+def check_query(query: Iterable[tuple[str, str]], known: Collection[str]) -> None:
+    """Raises Invalid for a parameter that the route does not know."""
+    for name, value in query:
         if name not in known:
             near = did_you_mean(name, known)
             raise Invalid(

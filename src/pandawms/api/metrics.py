@@ -27,6 +27,8 @@ class Metrics:
     claims: Counter = field(init=False)
     reports: Counter = field(init=False)
     beats: Counter = field(init=False)
+    _answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
+    _words: dict[tuple[Counter, str], Counter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.requests = _requests(self.registry)
@@ -37,8 +39,19 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one answered request; `route` is the path's template, never the path, so that the number of series stays small."""
-        self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(method, route).observe(seconds)
+        found = self._answers.get((method, route, status))
+        if found is None:
+            found = self.requests.labels(method, route, str(status)), self.seconds.labels(method, route)
+            self._answers[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def count(self, counter: Counter, word: str) -> None:
+        """Counts one in a counter with one label, whose child is looked up once."""
+        child = self._words.get((counter, word))
+        if child is None:
+            child = self._words[counter, word] = counter.labels(word)
+        child.inc()
 
     def text(self) -> bytes:
         """Returns all figures in Prometheus' text format."""

@@ -1,8 +1,10 @@
 """What is seen of every request: a number that leads from an answer to the log, and the figures for Prometheus."""
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -14,15 +16,24 @@ from pandawms.api.metrics import Metrics
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "panda_request_id"
+_CLOSE = (b"connection", b"close")
+_FIRST, _NUMBERS = uuid4().hex[:20], count(1)
+"""A request's number: random for the process, then counted. A whole UUID for each costs as much as decoding a claim."""
 
 
 def request_id(scope: Any) -> str:
     """Returns the number of the request: the caller's own when it is a plain word, else a new one."""
     if _KEY not in scope:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        scope[_KEY] = given.decode() if _GIVEN.fullmatch(given) else uuid4().hex
+        scope[_KEY] = given.decode() if _GIVEN.fullmatch(given) else f"{_FIRST}{next(_NUMBERS):012x}"
     found: str = scope[_KEY]
     return found
+
+
+def every_answer(scope: Any, stopping: asyncio.Event) -> list[tuple[bytes, bytes]]:
+    """Returns the headers that every answer has: its number, and the word to leave while the server ends."""
+    number = (HEADER.lower().encode(), request_id(scope).encode())
+    return [number, _CLOSE] if stopping.is_set() else [number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Observed:
 
     app: ASGIApp
     metrics: Metrics
+    stopping: asyncio.Event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -41,7 +53,7 @@ class Observed:
 
         async def numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (HEADER.lower().encode(), request_id(scope).encode())]
+                message["headers"] = [*message["headers"], *every_answer(scope, self.stopping)]
                 self._count(scope, message["status"], time.perf_counter() - started)
             await send(message)
 

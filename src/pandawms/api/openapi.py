@@ -19,7 +19,7 @@ from litestar.typing import FieldDefinition
 
 from pandawms.api.once import HEADER as IDEMPOTENCY_KEY
 from pandawms.api.policies import SCOPES, Action
-from pandawms.store.lists import BIGINT
+from pandawms.store.ids import BIGINT
 from pandawms.wire.problem import CONTENT_TYPE, Problem
 
 REFERENCE = "#/components/schemas/{name}"

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from pandawms.api.call import Call
 from pandawms.domain.errors import Invalid, did_you_mean
-from pandawms.store import lists
+from pandawms.store import ids, lists
 from pandawms.store.lists import Listing
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page
 
@@ -23,7 +23,7 @@ Cursor = Annotated[str | None, QueryParameter(max_length=100, description="The n
 Statuses = Annotated[str | None, QueryParameter(max_length=1000, description="One status, or several with commas between.")]
 TextFilter = Annotated[str | None, QueryParameter(max_length=300)]
 Count = Annotated[int | None, QueryParameter(ge=1, le=100_000, description="How many of the last lines.")]
-IdFilter = Annotated[int | None, QueryParameter(ge=1, le=lists.BIGINT)]
+IdFilter = Annotated[int | None, QueryParameter(ge=1, le=ids.BIGINT)]
 
 
 def cursor_of(item_id: int) -> str:
@@ -40,7 +40,7 @@ def after(cursor: str | None) -> int | None:
         item_id = int(number) if number.isdecimal() else -1
     except (ValueError, binascii.Error):
         word, item_id = "", -1
-    if word != "after" or not 0 <= item_id <= lists.BIGINT:
+    if word != "after" or not 0 <= item_id <= ids.BIGINT:
         raise Invalid(
             "this cursor was not made here", code="not_allowed", field="cursor", value=cursor, allowed="the next_cursor of a page, unchanged",
             hint="leave it out to begin with the first page",
@@ -66,11 +66,10 @@ def statuses(given: str | None, known: Collection[str], field: str = "status") -
 async def rows_of(call: Call, listing: Listing[Row], filters: Mapping[str, object], limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
     """Returns the rows of one page and the cursor of the next."""
     behind = after(cursor)
-    async with call.core.pool.acquire() as connection:
+    async with call.core.read_pool.acquire() as connection:
         rows = await lists.page(connection, listing, filters, behind, limit + 1, call.core.options.list_seconds)
     more = len(rows) > limit
-    key = listing.order_by.split(".")[-1] if listing is not lists.UNITS else "unit_id"
-    return rows[:limit], cursor_of(getattr(rows[limit - 1], key)) if more else None
+    return rows[:limit], cursor_of(getattr(rows[limit - 1], listing.key)) if more else None
 
 
 async def page_of(call: Call, listing: Listing[Row], filters: Mapping[str, object], limit: int, cursor: str | None, view: Callable[[Row], Item]) -> Page[Item]:

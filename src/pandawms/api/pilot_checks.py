@@ -5,6 +5,7 @@ The pilot's codec checks types only, since the pilot uses it too; here a wrong v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -24,10 +25,24 @@ INTEGER = 2**31 - 1
 BIGINT = 2**63 - 1
 REAL = 1e12
 """Far above every duration (30,000 years), far below what PostgreSQL's real can hold."""
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in (ClaimRequest, HeartbeatRequest, ReportRequest)}
+_PLAIN_UUID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ADLER32 = re.compile(r"[0-9a-fA-F]{8}")
 
 
 def decode_call(kind: type[T], body: bytes) -> T:
-    """Returns the call of a pilot. Raises Invalid for what is no JSON, misses a key, has a wrong type or another protocol; unknown keys are ignored."""
+    """Returns the call of a pilot. Raises Invalid for what is no JSON, misses a key, has a wrong type or another protocol; unknown keys are ignored.
+
+    What the fast decoder cannot take is decoded again by the pilot's own, which says what is wrong with it.
+    """
+    try:
+        asked: T = _DECODERS[kind].decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return _decode_or_explain(kind, body)
+    return asked if asked.protocol == PROTOCOL else _decode_or_explain(kind, body)
+
+
+def _decode_or_explain(kind: type[T], body: bytes) -> T:
     try:
         tree: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -43,7 +58,7 @@ def decode_call(kind: type[T], body: bytes) -> T:
 
 def checked_claim(asked: ClaimRequest) -> ClaimRequest:
     """Returns the same claim when its numbers make sense. Raises Invalid otherwise."""
-    claim_uuid(asked.claim_id, "claim_id")
+    _uuid("claim_id", asked.claim_id)
     _within("n_jobs", asked.n_jobs, 1, MOST_JOBS)
     _within("cores", asked.cores, 1, INTEGER)
     for name in ("memory_mb", "disk_mb", "gpus"):
@@ -60,8 +75,9 @@ def checked_beats(asked: HeartbeatRequest) -> HeartbeatRequest:
     """Returns the same heartbeats when they name jobs that can be. Raises Invalid otherwise."""
     _common(asked)
     for n, beat in enumerate(asked.jobs):
-        _within(f"jobs[{n}].job_id", beat.job_id, 1, BIGINT)
-        claim_uuid(beat.claim_id, f"jobs[{n}].claim_id")
+        _within("job_id", beat.job_id, 1, BIGINT, n)
+        _within("attempt", beat.attempt, -INTEGER, INTEGER, n)
+        _uuid("claim_id", beat.claim_id, n)
     return asked
 
 
@@ -70,15 +86,16 @@ def checked_reports(asked: ReportRequest) -> ReportRequest:
     _common(asked)
     for n, each in enumerate(asked.jobs):
         for name, value, low, high in _numbers(each):
-            _within(f"jobs[{n}].{name}", value, low, high)
-        claim_uuid(each.claim_id, f"jobs[{n}].claim_id")
-        _text(f"jobs[{n}].outcome.domain", each.outcome.domain)
-        _check_outputs(f"jobs[{n}].outputs", each)
-    return replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
+            _within(name, value, low, high, n)
+        _uuid("claim_id", each.claim_id, n)
+        _text("outcome.domain", each.outcome.domain, n)
+        _check_outputs(n, each)
+    return asked if all(_is_clean(each) for each in asked.jobs) else replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
 
 
 def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]]:
     yield "job_id", each.job_id, 1, BIGINT
+    yield "attempt", each.attempt, -INTEGER, INTEGER
     yield "outcome.code", each.outcome.code, 0, INTEGER
     yield "outcome.exit_code", each.outcome.exit_code, -INTEGER, INTEGER
     yield "outcome.signal", each.outcome.signal, 0, INTEGER
@@ -87,14 +104,18 @@ def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]
     yield "max_rss_mb", each.max_rss_mb, 0, INTEGER
 
 
-def _check_outputs(field: str, each: JobReport) -> None:
+def _check_outputs(job: int, each: JobReport) -> None:
     for n, file in enumerate(each.outputs):
-        _text(f"{field}[{n}].name", file.name)
-        _within(f"{field}[{n}].size_bytes", file.size_bytes, 0, BIGINT)
-        _within(f"{field}[{n}].events", file.events, 0, BIGINT)
-        claim_uuid(file.guid, f"{field}[{n}].guid")
-        if len(file.adler32) != 8 or not set(file.adler32) <= set("0123456789abcdefABCDEF"):
-            raise _wrong(f"{field}[{n}].adler32", file.adler32, "8 hexadecimal digits")
+        _text("name", file.name, job, n)
+        _within("size_bytes", file.size_bytes, 0, BIGINT, job, n)
+        _within("events", file.events, 0, BIGINT, job, n)
+        _uuid("guid", file.guid, job, n)
+        if not _ADLER32.fullmatch(file.adler32):
+            raise _wrong(_path("adler32", (job, n)), file.adler32, "8 hexadecimal digits")
+
+
+def _is_clean(each: JobReport) -> bool:
+    return "\x00" not in each.outcome.message and len(each.outcome.message) <= MESSAGE_CHARACTERS
 
 
 def _cleaned(each: JobReport) -> JobReport:
@@ -116,14 +137,24 @@ def _common(asked: HeartbeatRequest | ReportRequest) -> None:
         raise _wrong("jobs", len(asked.jobs), f"at most {MOST_JOBS} jobs a call")
 
 
-def _within(field: str, value: float | None, low: float, high: float) -> None:
+def _path(name: str, at: tuple[int, ...]) -> str:
+    """The field as it is told: of the call, of its job n, or of output m of that. Put together only when something is wrong."""
+    return "".join(f"{part}[{n}]." for part, n in zip(("jobs", "outputs"), at, strict=False)) + name
+
+
+def _within(name: str, value: float | None, low: float, high: float, *at: int) -> None:
     if value is not None and not low <= value <= high:
-        raise _wrong(field, value, f"from {low:.15g} to {high:.15g}")
+        raise _wrong(_path(name, at), value, f"from {low:.15g} to {high:.15g}")
 
 
-def _text(field: str, value: str) -> None:
+def _text(name: str, value: str, *at: int) -> None:
     if "\x00" in value or len(value) > 1000:
-        raise _wrong(field, value[:200].replace("\x00", "?"), "at most 1000 characters, none of them NUL")
+        raise _wrong(_path(name, at), value[:200].replace("\x00", "?"), "at most 1000 characters, none of them NUL")
+
+
+def _uuid(name: str, value: str, *at: int) -> None:
+    if not _PLAIN_UUID.fullmatch(value):
+        claim_uuid(value, _path(name, at))
 
 
 def _wrong(field: str, value: object, allowed: str) -> Invalid:

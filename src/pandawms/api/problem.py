@@ -1,5 +1,6 @@
 """Every error becomes a problem document here, and nowhere else."""
 
+import random
 import re
 from typing import Any
 
@@ -21,6 +22,8 @@ AnyRequest = Request[Any, Any, Any]
 
 AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, ConnectionError)
 """What is raised while the database is away, ends or starts, or has no connection left."""
+LATER_SECONDS = (1, 3)
+"""Between these Retry-After is drawn."""
 AGAIN = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 """What is raised when the same call may succeed at once."""
 
@@ -30,32 +33,42 @@ _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false",
 
 
 def answer(call: AnyRequest, error: Exception) -> Response[bytes]:
-    """Returns the problem document of any error; the caller never sees a trace."""
-    problem, headers = _problem(call, error)
-    if problem.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if problem.status in (429, 503):
-        headers["Retry-After"] = "1"
-    return Response(msgspec.json.encode(problem, enc_hook=str), status_code=problem.status, media_type=CONTENT_TYPE, headers=headers)
-
-
-def _problem(call: AnyRequest, error: Exception) -> tuple[Problem, dict[str, str]]:
-    name = request_id(call.scope)
+    """Returns the problem document of any error that the framework brings; the caller never sees a trace."""
     if isinstance(error, MethodNotAllowedException):
-        return _method_not_allowed(call, error, name)
-    if isinstance(error, HTTPException) and error.status_code < 500:
-        return problem_of(_of_framework(call, error), name), {}
+        problem, headers = _method_not_allowed(call, error, request_id(call.scope))
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        problem, headers = problem_of(_of_framework(call, error), request_id(call.scope)), {}
+    else:
+        problem, headers = of_error(call.scope, error), {}
+    return Response(document(problem), status_code=problem.status, media_type=CONTENT_TYPE, headers=headers | headers_of(problem))
+
+
+def document(problem: Problem) -> bytes:
+    """Returns the problem as it travels."""
+    return msgspec.json.encode(problem, enc_hook=str)
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """Returns the headers that go with a problem. Whoever is to come later is told a time of its own, so that not all come at once."""
+    if problem.status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(random.randint(*LATER_SECONDS))} if problem.status in (429, 503) else {}
+
+
+def of_error(scope: Any, error: Exception) -> Problem:
+    """Returns what an error of ours, of the database or of a fault means for whoever made the request of this scope; logs what an operator must know."""
+    name = request_id(scope)
     if isinstance(error, PandaError):
-        return problem_of(error, name), {}
+        return problem_of(error, name)
     if isinstance(error, (*AWAY, *AGAIN, TimeoutError)):
         log.warning("request.unavailable", request_id=name, error=f"{type(error).__name__}: {error}")
-        return problem_of(_unavailable(error), name), {}
-    log.error("request.failed", request_id=name, method=call.method, path=call.scope["path"], exc_info=error)
-    return _internal(name), {}
+        return problem_of(_unavailable(error), name)
+    log.error("request.failed", request_id=name, method=scope["method"], path=scope["path"], exc_info=error)
+    return _internal(name)
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
         return Unavailable("this takes too long", code="too_slow", hint="ask for less: filter by task_id, or a smaller limit")
     if isinstance(error, AGAIN):
         return Unavailable("two changes met", code="database.busy", hint="try again")

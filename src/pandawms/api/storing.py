@@ -12,10 +12,9 @@ from pandawms.api.core import Core
 from pandawms.data import blobs
 from pandawms.data.storage import local_path
 from pandawms.domain.errors import Conflict, Denied, Invalid, NotFound, PandaError, Unavailable
-from pandawms.store import catalogue, lists, places
-from pandawms.store.catalogue import Dataset, File
+from pandawms.store import catalogue, places
+from pandawms.store.catalogue import Dataset, File, NewFile
 from pandawms.store.database import Connection
-from pandawms.store.lists import Registration
 from pandawms.store.places import Endpoint
 from pandawms.wire.dataset import FileRegistration
 from pandawms.wire.names import FILE_NAME_RULE, FileName
@@ -80,18 +79,18 @@ async def store(core: Core, dataset: Dataset, name: str, source: AsyncIterator[b
 async def _keep(core: Core, dataset: Dataset, name: str, written: blobs.Written, target: Place, part: Path) -> File:
     """Registers and renames. The row is locked first, so that of two uploads of one name with different content one loses before it is in place."""
     async with core.pool.acquire() as connection, connection.transaction():
-        is_open = await lists.lock_open_dataset(connection, dataset.dataset_id)
+        is_open = await catalogue.lock_open_dataset(connection, dataset.dataset_id)
         found = await catalogue.file_by_name(connection, dataset.dataset_id, name)
         if found is None:
             if not is_open:
                 raise closed(dataset)
-            new = Registration(name, uuid4(), written.size_bytes, written.adler32, None, None)
-            await lists.register_files(connection, dataset.dataset_id, dataset.scope, [new])
+            new = NewFile(name, uuid4(), written.size_bytes, written.adler32, None, None)
+            await catalogue.add_files(connection, dataset.dataset_id, dataset.scope, [new])
             found = await catalogue.file_by_name(connection, dataset.dataset_id, name)
         assert found is not None, "it was registered now or before"
         _same(name, (found.size_bytes, found.adler32), (written.size_bytes, written.adler32))
         os.replace(part, target.path)
-        await lists.add_replica(connection, found.file_id, target.endpoint.endpoint_id)
+        await catalogue.add_replica(connection, found.file_id, target.endpoint.endpoint_id)
     return found
 
 
@@ -116,15 +115,15 @@ async def register(core: Core, connection: Connection, dataset: Dataset, files: 
 
     Raises Conflict when the dataset is closed or knows a name with other content, Denied when a user says where a file lies.
     """
-    if not await lists.lock_open_dataset(connection, dataset.dataset_id):
+    if not await catalogue.lock_open_dataset(connection, dataset.dataset_id):
         raise closed(dataset)
     _refuse_repeated(files)
     endpoints = await places.endpoints(connection)
     new = [_registration(core, dataset, n, file, endpoints, is_operator=is_operator) for n, file in enumerate(files)]
-    known = await lists.known_files(connection, dataset.dataset_id, [file.name for file in new])
+    known = await catalogue.known_files(connection, dataset.dataset_id, [file.name for file in new])
     for file in new:
         _same(file.name, known.get(file.name, (file.size_bytes, file.adler32)), (file.size_bytes, file.adler32))
-    return len(await lists.register_files(connection, dataset.dataset_id, dataset.scope, new))
+    return len(await catalogue.add_files(connection, dataset.dataset_id, dataset.scope, new))
 
 
 def _refuse_repeated(files: tuple[FileRegistration, ...]) -> None:
@@ -135,7 +134,7 @@ def _refuse_repeated(files: tuple[FileRegistration, ...]) -> None:
         seen.add(file.name)
 
 
-def _registration(core: Core, dataset: Dataset, n: int, file: FileRegistration, endpoints: tuple[Endpoint, ...], *, is_operator: bool) -> Registration:
+def _registration(core: Core, dataset: Dataset, n: int, file: FileRegistration, endpoints: tuple[Endpoint, ...], *, is_operator: bool) -> NewFile:
     guid = _guid(f"files[{n}].guid", file.guid)
     endpoint_id = None
     if file.url is not None:
@@ -144,7 +143,7 @@ def _registration(core: Core, dataset: Dataset, n: int, file: FileRegistration, 
                 "only operators say where files lie", code="scope", field=f"files[{n}].url", value=file.url, allowed="no url", hint="upload the content"
             )
         endpoint_id = _endpoint_of(core, dataset, n, file, endpoints)
-    return Registration(file.name, guid, file.size_bytes, bytes.fromhex(file.adler32), file.n_events, endpoint_id)
+    return NewFile(file.name, guid, file.size_bytes, bytes.fromhex(file.adler32), file.n_events, endpoint_id)
 
 
 def _guid(field: str, text: str | None) -> UUID:

@@ -1,28 +1,28 @@
 """The stream of changes as server-sent events (HTML standard, section 9.2), in an order in which nothing can appear later."""
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
-from pandawms.api import policies, views
+from pandawms.api import policies
 from pandawms.api.core import Core
+from pandawms.api.feed import Change, key
 from pandawms.domain.errors import Invalid
 from pandawms.domain.identity import Who
-from pandawms.store import events, lists
+from pandawms.store import catalogue, ids
+from pandawms.store import tasks as tasks_store
 from pandawms.store.events import Event, Position
 
-BATCH = 500
+PART = 100
+"""Changes in one part of the answer."""
 _POSITION = re.compile(r"(\d{1,19})-(\d{1,19})")
 
 
 def position(text: str) -> Position:
     """Returns the position that an event's id names. Raises Invalid when it is none of ours."""
     found = _POSITION.fullmatch(text)
-    if found is None or max(int(found[1]), int(found[2])) > lists.BIGINT:
+    if found is None or max(int(found[1]), int(found[2])) > ids.BIGINT:
         raise Invalid(
             "this is no id of an event", code="not_allowed", field="Last-Event-ID", value=text[:100], allowed="the id of the last event that was seen",
             hint="leave it out to begin now",
@@ -38,57 +38,60 @@ class Visible:
     task_id: int | None
     communities: dict[tuple[str, int], str] = field(default_factory=dict)
 
-    async def chosen(self, core: Core, found: Sequence[tuple[Position, Event]]) -> list[tuple[Position, Event]]:
-        """Returns the events that are for the caller."""
-        wanted = [pair for pair in found if self.task_id is None or pair[1].task_id == self.task_id]
-        await self._look_up(core, {key for _, event in wanted if (key := _key(event)) is not None} - self.communities.keys())
-        return [pair for pair in wanted if self._may_see(pair[1])]
+    async def chosen(self, core: Core, found: Sequence[Change]) -> list[Change]:
+        """Returns the changes that are for the caller."""
+        wanted = [change for change in found if self.task_id is None or change.event.task_id == self.task_id]
+        await self._look_up(core, {thing for change in wanted if (thing := _thing(change.event)) is not None} - self.communities.keys())
+        return [change for change in wanted if self._may_see(change.event)]
 
     def _may_see(self, event: Event) -> bool:
-        key = _key(event)
-        return key is None or policies.may_see(self.who, self.communities.get(key, ""))
+        thing = _thing(event)
+        return thing is None or policies.may_see(self.who, self.communities.get(thing, ""))
 
     async def _look_up(self, core: Core, keys: set[tuple[str, int]]) -> None:
         if not keys:
             return
         async with core.pool.acquire() as connection:
-            tasks = await lists.communities_of_tasks(connection, [number for entity, number in keys if entity == "task"])
-            datasets = await lists.communities_of_datasets(connection, [number for entity, number in keys if entity == "dataset"])
+            tasks = await tasks_store.communities(connection, [number for entity, number in keys if entity == "task"])
+            datasets = await catalogue.communities(connection, [number for entity, number in keys if entity == "dataset"])
         self.communities |= {("task", number): name for number, name in tasks.items()}
         self.communities |= {("dataset", number): name for number, name in datasets.items()}
 
 
-def _key(event: Event) -> tuple[str, int] | None:
+def _thing(event: Event) -> tuple[str, int] | None:
     if event.task_id is not None:
         return ("task", event.task_id)
     return ("dataset", event.entity_id) if event.entity == "dataset" else None
 
 
-async def stream(core: Core, visible: Visible, after: Position) -> AsyncIterator[bytes]:
-    """Yields what has changed since a position, then each change as it comes, and a comment when nothing came for a while; ends with the server."""
-    yield b": the changes follow\n\n"
-    spoken_at = time.monotonic()
-    while not core.stopping.is_set():
-        async with core.pool.acquire() as connection:
-            found = await events.tail(connection, after, BATCH)
-        for place, event in await visible.chosen(core, found):
-            yield _text(place, event)
-            spoken_at = time.monotonic()
-        after = found[-1][0] if found else after
-        if time.monotonic() - spoken_at > core.options.event_silence_seconds:
-            yield b": still here\n\n"
-            spoken_at = time.monotonic()
-        if len(found) < BATCH:
-            await _pause(core.stopping, core.options.event_poll_seconds)
+async def stream(core: Core, visible: Visible, after: Position | None) -> AsyncIterator[bytes]:
+    """Yields what has changed since a position (since now without one), then each change as it comes, and a comment when nothing came for a while.
 
-
-def _text(place: Position, event: Event) -> bytes:
-    data = msgspec.json.encode(views.change(event, str(place)))
-    return f"id: {place}\nevent: {event.entity}\ndata: ".encode() + data + b"\n\n"
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    Ends with the server, and when the caller takes the changes too slowly: it goes on behind the last that it saw.
+    """
+    watcher, live = await core.feed.join()
     try:
-        await asyncio.wait_for(stopping.wait(), seconds)
-    except TimeoutError:
-        return
+        yield b": the changes follow\n\n"
+        seen = after or live
+        while missed := await core.feed.before(seen, live):
+            async for text in _texts(core, visible, missed):
+                yield text
+            seen = missed[-1].behind
+        speak_at = time.monotonic() + core.options.event_silence_seconds
+        while not core.stopping.is_set() and not watcher.is_lost:
+            news = await watcher.next(max(0, speak_at - time.monotonic()))
+            texts = [text async for text in _texts(core, visible, [change for change in news if key(change.place) > key(seen)])]
+            for text in texts or ([b": still here\n\n"] if time.monotonic() >= speak_at else []):
+                yield text
+                speak_at = time.monotonic() + core.options.event_silence_seconds
+        if watcher.is_lost:
+            yield b": too slow; come again with Last-Event-ID\n\n"
+    finally:
+        core.feed.leave(watcher)
+
+
+async def _texts(core: Core, visible: Visible, changes: Sequence[Change]) -> AsyncIterator[bytes]:
+    """The changes that are for the caller, several in one part."""
+    chosen = await visible.chosen(core, changes)
+    for begin in range(0, len(chosen), PART):
+        yield b"".join([change.text() for change in chosen[begin : begin + PART]])

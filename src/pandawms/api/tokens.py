@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,10 +26,12 @@ from pandawms.domain.identity import Who
 from pandawms.store import identity
 from pandawms.store.database import Connection, Pool
 from pandawms.store.identity import Bearer
+from pandawms.store.kept import Kept
 
 ISSUER = "local"
 ALGORITHM = "Ed25519"
-MOST_CACHED = 10_000
+MOST_KEPT = 20_000
+"""Tokens whose bearers are kept in memory; beyond, those that were asked for longest ago are looked up again."""
 
 
 def load_or_create_key(path: Path) -> OKPKey:
@@ -74,8 +76,7 @@ async def issue(connection: Connection, key: OKPKey, user_id: int, label: str, s
 
 async def is_known(connection: Connection, key: OKPKey, text: str) -> bool:
     """Whether the token is ours and still good."""
-    token_id = _token_id(key, text)
-    return token_id is not None and await identity.bearer(connection, token_id, _digest(text)) is not None
+    return _token_id(key, text) is not None and bool(await identity.bearers(connection, [_digest(text)]))
 
 
 def unverified_claims(text: str) -> dict[str, Any]:
@@ -92,36 +93,44 @@ def unverified_claims(text: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class LocalIssuer:
-    """The authenticator of our own tokens. Who was found is kept for at most `cache_seconds`, so a revocation works after that time at the latest."""
+    """The authenticator of our own tokens. A signature is verified once; the database is asked again about all tokens in use, in sets, every `renew_seconds`.
+
+    A revocation, a disabled user or another role works after that. While the database cannot be asked, nobody is believed for longer than `believe_seconds`.
+    """
 
     pool: Pool
     key: OKPKey
-    cache_seconds: float = 5
-    _cache: dict[bytes, tuple[float, Who]] = field(default_factory=dict)
+    renew_seconds: float = 2
+    believe_seconds: float = 5
+    _bearers: Kept[bytes, Who] = field(init=False)
+    _verified: dict[bytes, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._bearers = Kept(self._read, self.renew_seconds, self.believe_seconds, MOST_KEPT)
 
     async def who(self, token: str) -> Who | None:
         """Returns who carries this token, None when another issuer made it. Raises Denied when it is wrong, expired or revoked."""
         digest = _digest(token)
-        kept = self._cache.get(digest)
-        if kept is not None and kept[0] > time.monotonic():
-            return kept[1]
-        if unverified_claims(token).get("iss") != ISSUER:
-            return None
-        found = await self._look_up(token, digest)
-        if len(self._cache) >= MOST_CACHED:
-            self._cache.clear()
-        self._cache[digest] = (time.monotonic() + self.cache_seconds, found)
-        return found
-
-    async def _look_up(self, token: str, digest: bytes) -> Who:
-        token_id = _token_id(self.key, token)
-        if token_id is None:
-            raise denied("the token is not signed by this system", "take the token from tokens/user of the running system's data folder")
-        async with self.pool.acquire() as connection:
-            bearer = await identity.bearer(connection, token_id, digest)
-        if bearer is None:
+        if digest not in self._verified:
+            if unverified_claims(token).get("iss") != ISSUER:
+                return None
+            self._verify(token, digest)
+        who = await self._bearers.get(digest)
+        if who is None:
             raise denied("the token has expired or was revoked", "make a new one with `panda token create`")
-        return _who(bearer)
+        return who
+
+    def _verify(self, token: str, digest: bytes) -> None:
+        if _token_id(self.key, token) is None:
+            raise denied("the token is not signed by this system", "take the token from tokens/user of the running system's data folder")
+        self._verified[digest] = None
+        if len(self._verified) > MOST_KEPT:
+            self._verified.pop(next(iter(self._verified)))
+
+    async def _read(self, digests: Collection[bytes]) -> Mapping[bytes, Who]:
+        async with self.pool.acquire() as connection:
+            found = await identity.bearers(connection, digests)
+        return {digest: _who(bearer) for digest, bearer in found.items()}
 
 
 def denied(detail: str, hint: str) -> Denied:

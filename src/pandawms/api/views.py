@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pandawms.domain.job import LEASED
+from pandawms.domain.job import LEASED, QUEUED, JobStatus, seed
 from pandawms.domain.outcome import Outcome
+from pandawms.engine.blueprints import Output
 from pandawms.store.catalogue import Dataset as DatasetOfStore
 from pandawms.store.events import Event
 from pandawms.store.jobs import Job
 from pandawms.store.jobs import JobFile as JobFileRow
-from pandawms.store.lists import DatasetRow, FileRow, JobRow, TaskRow, UnitRow, WorkerRow
+from pandawms.store.list_rows import DatasetRow, FileRow, JobRow, TaskRow, UnitRow, WorkerRow
 from pandawms.store.tasks import JobCount, Task
 from pandawms.store.units import TaskDataset
 from pandawms.store.workers import Worker as WorkerOfStore
@@ -95,18 +96,34 @@ def job_detail(job: Job, document: TaskDocument, node: str | None, lease_seconds
     return JobDetail(
         job_id=job.job_id, task_id=job.task_id, kind=job.kind, status=job.status, attempt=job.attempt, created_at=job.created_at, task_name=job.task_name,
         queue=job.queue, priority=job.priority, worker_id=job.worker_id, node=node, previous_job_id=job.previous_job_id, started_at=job.started_at,
-        ended_at=job.ended_at, reason=job.message or None, command=command, serial=job.delta.get("serial"), first_event=job.delta.get("first_event"),
-        n_events=job.delta.get("n_events"), seed=job.delta.get("seed"), cores=job.cores, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
+        ended_at=job.ended_at, reason=job.message or None, command=command, serial=job.serial, first_event=job.first_event,
+        n_events=job.n_events, seed=seed(job.task_id, job.serial), cores=job.cores, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
         wall_limit_seconds=job.limit_wall_seconds, wall_seconds=job.wall_seconds, cpu_seconds=job.cpu_seconds, max_rss_mb=job.max_rss_mb,
         lease_until_at=lease, heartbeat_at=lease and lease - timedelta(seconds=lease_seconds), has_log=has_log, outcome=job_outcome(job),
     )  # fmt: skip
 
 
-def job_file(row: JobFileRow, local_names: Mapping[str, str]) -> JobFile:
+INPUT_STATUS = {JobStatus.FINISHED: "finished", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled", JobStatus.CLOSED: "cancelled"}
+"""Where the inputs of an ended job stand: an input stands where its job stands, `running` before that."""
+OUTPUT_STATUS = {**dict.fromkeys(QUEUED, "defined"), JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled", JobStatus.CLOSED: "cancelled"}
+"""Where outputs that nobody wrote yet stand, `running` while a pilot has their job."""
+
+
+def unwritten(job: Job, output: Output) -> JobFile:
+    """An output that a job was told to write and that is not in the catalogue."""
+    return JobFile(
+        direction="output", stream=output.stream, name=output.name, status=OUTPUT_STATUS.get(JobStatus(job.status), "running"), file_id=None,
+        size_bytes=None, local_name=output.local_name, adler32=None, n_events=None,
+    )  # fmt: skip
+
+
+def job_file(job: Job, row: JobFileRow, local_names: Mapping[str, str]) -> JobFile:
     """A file of a job; a chunk of events is named by its events."""
     chunk = f"events {row.first_event} to {row.first_event + (row.n_events or 0) - 1}" if row.first_event is not None else ""
     return JobFile(
-        direction=row.role, stream=row.stream, name=row.name or chunk, status=row.status, file_id=row.file_id, size_bytes=row.size_bytes,
+        direction=row.role, stream=row.stream, name=row.name or chunk,
+        status=row.status if row.role == "output" and row.status else INPUT_STATUS.get(JobStatus(job.status), "running"),
+        file_id=row.file_id, size_bytes=row.size_bytes,
         local_name=local_names.get(row.stream) if row.role == "output" else row.name, adler32=row.adler32.hex() if row.adler32 else None,
         n_events=row.events if row.events is not None else row.n_events,
     )  # fmt: skip

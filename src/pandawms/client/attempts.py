@@ -1,4 +1,4 @@
-"""Sending one request until it is answered: growing pauses with jitter, `Retry-After` obeyed, lost replies asked again.
+"""Sending one request until it is answered: growing pauses with jitter, `Retry-After` obeyed (up to a fifth later), lost replies asked again.
 
 Every call of this client may be repeated: reads by nature, changes because PUT, PATCH and DELETE set a state and every POST
 carries an Idempotency-Key that stays the same over its repeats.
@@ -70,7 +70,7 @@ def _attempts(step: Exchange | Open, policy: RetryPolicy) -> Script[Reply]:
             failure = error_in(reply)
             if reply.status not in BUSY:
                 raise failure
-            pause_seconds = max(pause_seconds, _retry_after_seconds(reply))
+            pause_seconds = max(pause_seconds, _retry_after_seconds(reply) * (1 + policy.jitter() / 5))
         if policy.clock() + pause_seconds > until:
             raise failure
         yield Pause(pause_seconds)

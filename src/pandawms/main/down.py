@@ -1,15 +1,16 @@
-"""The programs `panda up --detach` and `panda down`: from outside a running system, start it and end it."""
+"""The programs `panda up --detach`, `panda reload` and `panda down`: from outside a running system, start it, renew it and end it."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 from pandawms.domain.errors import Conflict, Invalid, NotFound, PandaError, Unavailable
-from pandawms.main.processes import Book, end, identify, wait_until
-from pandawms.main.up import START_SECONDS, STOP_SECONDS, only_one
+from pandawms.main.processes import Book, Identity, end, identify, wait_until
+from pandawms.main.up import PANDA, SECOND, START_SECONDS, STOP_SECONDS, UPGRADE_SECONDS, only_one
 from pandawms.store import embedded
 
 
@@ -22,7 +23,7 @@ def detach(data: Path, *, port: int | None, slots: int | None) -> str:
     with (data / "logs" / "up.log").open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "pandawms.main.panda", "up", "--data", str(data), *options],
+            [*PANDA, "up", "--data", str(data), *options],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
 
@@ -56,13 +57,34 @@ def remove(data: Path) -> None:
 
 def down(data: Path) -> bool:
     """Ends the system of a data folder, all of it and nothing else; returns False when nothing ran."""
-    run_folder = data / "run"
-    process = None
+    process = _supervisor(data)
+    return end(process, sum(STOP_SECONDS.values()) + 20) if process is not None else _end_orphans(data)
+
+
+def reload(data: Path) -> None:
+    """Has the running system of a data folder replace its programs by the installed build, and returns when that is done.
+
+    Raises NotFound when no `panda up` runs there, Unavailable when a new program does not become ready (the old one goes on) or it takes too long.
+    """
+    process, told = _supervisor(data), data / "run" / "reload.json"
+    if process is None:
+        raise NotFound(f"no `panda up` runs in {data}", code="up.unknown", field="data", value=str(data), hint="start it with `panda up`, or name its --data")
+    told.unlink(missing_ok=True)
+    os.kill(process.pid, signal.SIGHUP)
+    seconds = 2 * UPGRADE_SECONDS + 2 * START_SECONDS + sum(STOP_SECONDS.values())
+    if not wait_until(lambda: told.exists() or not process.is_alive, seconds, 0.1) or not told.exists():
+        raise Unavailable("the system did not say that it has reloaded", code="up.reload", hint=f"look into {data / 'logs'}")
+    result = json.loads(told.read_text())
+    if result["error"]:
+        raise Unavailable(result["error"], code="up.reload", hint=result["hint"] or None)
+
+
+def _supervisor(data: Path) -> Identity | None:
+    """The `panda up` that keeps this data folder up."""
     with suppress(FileNotFoundError, ValueError, KeyError):
-        process = identify(int(json.loads((run_folder / "up.json").read_text())["pid"]))
-    if process is not None and _holds_lock(data):
-        return end(process, sum(STOP_SECONDS.values()) + 20)
-    return _end_orphans(data)
+        process = identify(int(json.loads((data / "run" / "up.json").read_text())["pid"]))
+        return process if _holds_lock(data) else None
+    return None
 
 
 def _holds_lock(data: Path) -> bool:
@@ -77,12 +99,12 @@ def _end_orphans(data: Path) -> bool:
     """Ends what a killed `panda up` left: its children, which take their pilots with them, then the database."""
     book = Book(data / "run" / "processes.json")
     left = book.read()
-    for name in sorted(left, key=list(STOP_SECONDS).index):
-        end(left[name], STOP_SECONDS[name])
+    for name in sorted(left, key=lambda name: list(STOP_SECONDS).index(name.removesuffix(SECOND))):
+        end(left[name], STOP_SECONDS[name.removesuffix(SECOND)])
     server = embedded.EmbeddedServer(embedded.Options(folder=data / "postgres")) if (data / "postgres").exists() else None
     was_running = server is not None and server.is_running()
     if server is not None:
         server.stop()
-    for name in ("processes.json", "endpoint.json", "database.json", "up.json"):
+    for name in ("processes.json", "endpoint.json", "database.json", "up.json", "reload.json"):
         (data / "run" / name).unlink(missing_ok=True)
     return bool(left) or was_running

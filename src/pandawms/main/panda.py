@@ -23,12 +23,14 @@ _GROUP = "This machine"
 PROCESS_COMMANDS: Sequence[Command] = (
     Command("up", "start the whole system here", "pandawms.main.commands.up", _GROUP),
     Command("down", "end the system that runs here", "pandawms.main.commands.down", _GROUP),
+    Command("reload", "have the running system take the newest build", "pandawms.main.commands.reload", _GROUP),
     Command("status", "show what of the system runs here", "pandawms.main.commands.status", _GROUP),
     Command("server", "run the REST server alone", "pandawms.main.commands.server", _GROUP),
     Command("engine", "run the engine alone", "pandawms.main.commands.engine", _GROUP),
     Command("provision", "run the provisioner alone", "pandawms.main.commands.provision", _GROUP),
     Command("pilot", "run a pilot here", "pandawms.main.commands.pilot", _GROUP),
     Command("db", "upgrade and check the database", "pandawms.main.commands.db", _GROUP),
+    Command("bench", "measure how many jobs this machine can handle", "pandawms.main.commands.bench", _GROUP),
 )
 
 COMMANDS: Sequence[Command] = (*USER_COMMANDS, *PROCESS_COMMANDS)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ STOP_SECONDS = 20.0
 
 
 def run(data: Path, *, server: str, stop_workers_at_exit: bool) -> None:
-    """Keeps the pilots of the local queue until SIGTERM or SIGINT; then ends them when asked to, else leaves them to the next provisioner."""
+    """Keeps the pilots of the local queue until a signal; then ends them when asked to, else (and always at SIGHUP) leaves them to the next provisioner."""
     given = settings.load(data)
     logs.configure(given.log_format)
     token = (data / "tokens" / "operator").read_text().strip()
@@ -33,7 +34,8 @@ def run(data: Path, *, server: str, stop_workers_at_exit: bool) -> None:
         with stoppable():
             try:
                 _keep(keeper)
-            except Stop:
+            except Stop as stop:
+                stop_workers_at_exit = stop_workers_at_exit and stop.number != signal.SIGHUP
                 log.info("provision.stopping", with_workers=stop_workers_at_exit)
         if stop_workers_at_exit:
             _stop(keeper, system)

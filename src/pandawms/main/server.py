@@ -1,50 +1,61 @@
 """The program `panda server`: the REST API over one database, beside any number of others like it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import gc
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import structlog
 import uvicorn
+import uvloop
 
 from pandawms.api import tokens
 from pandawms.api.app import create_app
 from pandawms.api.core import Core, make_core
 from pandawms.data.blobs import Blobs
-from pandawms.domain.errors import Invalid
+from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.watch.hearing import hear
-from pandawms.main import logs, settings
+from pandawms.main import logs, serving, settings, sockets
 from pandawms.main.engine import services
+from pandawms.main.one_write import OneWrite
 from pandawms.main.stopping import stop_event
 from pandawms.store import wake
-from pandawms.store.database import Options, listening, open_pool
+from pandawms.store.database import Options, Pool, listening, open_pool
 
 log = structlog.get_logger()
 
 HEAR_SECONDS = 1.0
-STOP_SECONDS = 3
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DEFAULT_PORT = 8080
 
 
-def run(data: Path, *, host: str | None = None, port: int | None = None) -> None:
-    """Serves the API of a data folder until it is asked to stop, then within 5 s. Raises Invalid for an open address without TLS."""
+def run(data: Path, *, host: str | None = None, port: int | None = None, fd: int | None = None, ready: Callable[[], None] = lambda: None) -> None:
+    """Serves the API of a data folder until it is asked to stop, then within 5 s; calls `ready` when it accepts.
+
+    It listens on the socket `fd`, else opens one at `host` and `port`. Raises Invalid for an open address without TLS.
+    """
     given = settings.load(data)
     logs.configure(given.log_format)
-    config = _config(given.server, host or given.server.host, port or given.server.port or 8080)
-    asyncio.run(_run(given, data, config))
+    listener = sockets.given_socket(fd) if fd is not None else sockets.open_socket(host or given.server.host, port or given.server.port or DEFAULT_PORT)
+    with listener:
+        config = _config(given.server, listener)
+        sockets.allow_many_connections()
+        uvloop.run(_run(given, data, config, listener, ready))
 
 
-def _config(given: settings.ServerSettings, host: str, port: int) -> uvicorn.Config:
-    if host not in LOOPBACK and not (given.tls_certificate and given.tls_key):
+def _config(given: settings.ServerSettings, listener: socket.socket) -> uvicorn.Config:
+    if not sockets.is_local(listener) and not (given.tls_certificate and given.tls_key):
         raise Invalid(
-            f"{host} can be reached from outside, and there is no TLS", code="server.tls", field="server.tls_certificate", value=given.tls_certificate,
-            allowed="paths of a certificate and its key", hint="set server.tls_certificate and server.tls_key, or listen on 127.0.0.1",
+            f"{listener.getsockname()[0]} can be reached from outside, and there is no TLS", code="server.tls", field="server.tls_certificate",
+            value=given.tls_certificate, allowed="paths of a certificate and its key",
+            hint="set server.tls_certificate and server.tls_key, or listen on 127.0.0.1",
         )  # fmt: skip
     return uvicorn.Config(
-        app=_no_app, host=host, port=port, ssl_certfile=given.tls_certificate or None, ssl_keyfile=given.tls_key or None, loop="uvloop", http="httptools",
-        log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=75,
+        app=_no_app, ssl_certfile=given.tls_certificate or None, ssl_keyfile=given.tls_key or None, loop="none", http=OneWrite, ws="none",
+        interface="asgi3", proxy_headers=False, server_header=False, log_config=None, access_log=False, lifespan="off", backlog=sockets.BACKLOG,
+        timeout_graceful_shutdown=serving.STOP_SECONDS, timeout_keep_alive=75,
     )  # fmt: skip
 
 
@@ -52,32 +63,42 @@ async def _no_app(_scope: object, _receive: object, _send: object) -> None:
     """Stands in until the application is made, inside the running loop."""
 
 
-async def _run(given: settings.Settings, data: Path, config: uvicorn.Config) -> None:
+async def _run(given: settings.Settings, data: Path, config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]) -> None:
     stop = stop_event()
-    options = settings.database_options(given, data)
+    options, reads = settings.database_options(given, data), settings.read_options(given, data)
     key = tokens.load_or_create_key(data / "keys" / "issuer.json")
-    async with open_pool(options, "server") as pool:
-        core = make_core(pool, services(given, data), Blobs(data / "blobs"), key)
+    async with open_pool(options, "server") as pool, open_pool(options, "hot", hot=True) as hot, _open_read_pool(reads, pool) as read:
+        core = make_core(pool, services(given, data), Blobs(data / "blobs"), key, hot_pool=hot, read_pool=read)
         await hear(pool, core.services)
         config.app = create_app(core)
-        server = _Server(config)
+        _spare_collector()
+        server = serving.Serving(config, ready)
         background = [asyncio.create_task(_keep_hearing(core, stop)), asyncio.create_task(_keep_listening(core, options, stop))]
         background.append(asyncio.create_task(_stop(server, core, stop)))
-        log.info("server.started", host=config.host, port=config.port)
-        await server.serve()
+        log.info("server.started", address=listener.getsockname())
+        await server.serve([listener])
         stop.set()
         core.stopping.set()
         await asyncio.gather(*background)
     log.info("server.stopped")
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to `main.stopping`."""
+def _spare_collector() -> None:
+    """What is there at the start stays for ever, so that the garbage collector need not go through it again; and it comes seldom: a call leaves no circles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
-        yield
+
+@asynccontextmanager
+async def _open_read_pool(options: Options, pool: Pool) -> AsyncIterator[Pool]:
+    """Opens the pool for lists and reports. A replica that does not answer at the start is no reason not to serve: they go to the database then."""
+    async with AsyncExitStack() as stack:
+        try:
+            pool = await stack.enter_async_context(open_pool(options, "read"))
+        except Unavailable as error:
+            log.warning("server.no_replica", error=error.detail)
+        yield pool
 
 
 async def _stop(server: uvicorn.Server, core: Core, stop: asyncio.Event) -> None:
@@ -99,7 +120,8 @@ async def _keep_listening(core: Core, options: Options, stop: asyncio.Event) -> 
     """Wakes claims that wait when jobs become ready; without it they look again by themselves."""
     while not stop.is_set():
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            async with listening(options, "server", {wake.QUEUES: core.dispatcher.ring}) as connection:
+            async with listening(options, "server", {wake.QUEUES: core.room.ring}) as connection:
+                core.room.ring_all()  # what was said while nobody listened
                 while not stop.is_set() and not connection.is_closed():
                     await _pause(stop, 1)
         await _pause(stop, 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -22,17 +22,26 @@ def stop_event() -> asyncio.Event:
 
 
 class Stop(BaseException):
-    """SIGTERM or SIGINT came."""
+    """A signal came that asks for the end: SIGTERM or SIGINT, or SIGHUP where this means the end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Within the block the first SIGTERM or SIGINT raises Stop; later ones are ignored, so that the tree is ended whole."""
+def stoppable(hung_up: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Within the block the first SIGTERM or SIGINT raises Stop; later ones are ignored, so that the tree is ended whole.
 
-    def asked(_number: int, _frame: FrameType | None) -> None:
+    So does SIGHUP when `hung_up()` says that it means the end.
+    """
+
+    def asked(asking: int, _frame: FrameType | None) -> None:
+        if asking == signal.SIGHUP and not hung_up():
+            return
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        raise Stop
+        raise Stop(asking)
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:

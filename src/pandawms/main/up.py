@@ -1,7 +1,7 @@
 """The program `panda up`: one process that starts and keeps up PostgreSQL, server, engine and local provisioner.
 
 It may be killed at any time: the next one ends server, engine and provisioner that were left, adopts the database that still runs, and its provisioner
-adopts the pilots. `panda down` ends it with all it has started.
+adopts the pilots. `panda down` ends it with all it has started. It holds the socket of the API, so that servers come and go and no connection is refused.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import fcntl
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ import structlog
 
 from pandawms.client.client import Client
 from pandawms.domain.errors import Conflict, PandaError, Unavailable
-from pandawms.main import bootstrap, logs, ports, settings
+from pandawms.main import bootstrap, logs, ports, settings, sockets
 from pandawms.main.child import Child
 from pandawms.main.files import write_private, write_public
 from pandawms.main.processes import Book, end, wait_until
@@ -32,14 +34,18 @@ from pandawms.wire.system import Health
 
 log = structlog.get_logger()
 
+PANDA = (sys.executable, "-m", "pandawms.main.panda")
 PROGRAMS = ("server", "engine", "provision")
 START_SECONDS = 60.0
 STOP_SECONDS = {"provision": 30.0, "engine": 10.0, "server": 8.0}
+UPGRADE_SECONDS = 600.0
+SECOND = ".second"
+"""What the book adds to the name of a program that runs beside the one that it replaces, or is replaced by."""
 
 
 @dataclass(slots=True)
 class Tree:
-    """Everything that one `panda up` keeps running for a data folder."""
+    """Everything that one `panda up` keeps running for a data folder. `second` is the other process of a program that is just being replaced."""
 
     data: Path
     settings: Settings
@@ -48,6 +54,8 @@ class Tree:
     children: list[Child] = field(default_factory=list)
     database: embedded.EmbeddedServer | None = None
     endpoint: embedded.Endpoint | None = None
+    listener: socket.socket | None = None
+    second: Child | None = None
 
     @property
     def url(self) -> str:
@@ -62,6 +70,7 @@ class Tree:
     def start(self) -> None:
         """Starts everything and returns when the API answers. Raises Unavailable when it does not in time."""
         end_left_over(self.book)
+        self.listener = sockets.open_socket(self.settings.server.host, self.port)
         self._start_database()
         asyncio.run(bootstrap.bootstrap(self.settings, self.data))
         build(self.data / "pilot.pyz")
@@ -77,22 +86,87 @@ class Tree:
         self._note()
         self._wait_until(lambda health: all(check.ok for check in health.checks if check.name == "engine"))
 
-    def look(self) -> None:
-        """Starts again what has died."""
+    def look(self, but: Child | None = None) -> None:
+        """Starts again what has died, but for one program."""
         if self.database is not None and not self.database.is_running():
             log.warning("database.restarted")
             self._start_database()
-        if sum(child.look() for child in self.children):
+        if sum(child.look() for child in self.children if child is not but):
             self._note()
+
+    def reload(self) -> None:
+        """Replaces server, engine and provisioner by the installed build, one after the other, each only when the new one is ready.
+
+        Raises Unavailable when one does not become ready; then the old one goes on. The provisioner's pilots are taken over by the next.
+        """
+        self._upgrade("pre")
+        build(self.data / "pilot.pyz")
+        for name in PROGRAMS[:2]:
+            self._replace(name)
+        self._replace_provisioner()
+        if self.database is not None:  # nobody else has it, so the old code is gone
+            self._upgrade("post")
+
+    def _upgrade(self, phase: str) -> None:
+        """Brings the schema up to date by the installed build's own command, as this process may be of an older one."""
+        with (self.data / "logs" / "upgrade.log").open("ab") as output:
+            command = [*PANDA, "--data", str(self.data), "db", "upgrade", "--phase", phase]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment)
+        if not self._wait(lambda: process.poll() is not None, UPGRADE_SECONDS) or process.returncode:
+            process.kill()
+            raise Unavailable(f"the database could not be upgraded ({phase})", code="up.upgrade", hint=f"look into {self.data / 'logs' / 'upgrade.log'}")
+
+    def _replace(self, name: str) -> None:
+        old, new = self._named(name), self._child(name)
+        new.start()
+        self.second = new
+        self._note()
+        if not self._wait(lambda: new.is_ready or not new.is_running, START_SECONDS) or not new.is_ready:
+            self._drop_second()
+            raise Unavailable(f"the new {name} did not become ready; the old one goes on", code="up.reload", hint=f"look into {old.log_path}")
+        self.children[self.children.index(old)], self.second = new, old
+        self._note()
+        self._drop_second()
+        log.info("child.replaced", name=name)
+
+    def _drop_second(self) -> None:
+        if self.second is not None:
+            self.second.end(STOP_SECONDS[self.second.name])
+            self.second = None
+            self._note()
+
+    def _replace_provisioner(self) -> None:
+        """There is never a second one, which would start pilots of its own. At SIGHUP it leaves its pilots to the next."""
+        child = self._named("provision")
+        if child.identity is not None:
+            os.kill(child.identity.pid, signal.SIGHUP)
+            self._wait(lambda: not child.is_running, STOP_SECONDS["provision"], but=child)
+            if child.identity is not None:
+                os.kill(child.identity.pid, signal.SIGKILL)
+        self.children[self.children.index(child)] = new = self._child("provision")
+        new.start()
+        self._note()
+        log.info("child.replaced", name="provision")
+
+    def _named(self, name: str) -> Child:
+        return next(child for child in self.children if child.name == name)
+
+    def _wait(self, condition: Callable[[], bool], seconds: float, but: Child | None = None) -> bool:
+        """Waits for a condition and keeps everything up meanwhile, but for one program that is to end."""
+
+        def holds() -> bool:
+            self.look(but)
+            return condition()
+
+        return wait_until(holds, seconds, 0.1)
 
     def stop(self) -> None:
         """Ends everything: first the provisioner with its pilots, while the server still takes their reports."""
+        self._drop_second()
         for child in sorted(self.children, key=lambda child: list(STOP_SECONDS).index(child.name)):
-            process = child.identity
-            if process is not None:
-                end(process, STOP_SECONDS[child.name])
-            if child.process is not None:
-                child.process.wait()
+            child.end(STOP_SECONDS[child.name])
+        if self.listener is not None:
+            self.listener.close()
         if self.database is not None:
             self.database.stop()
         for name in ("processes.json", "endpoint.json", "database.json"):
@@ -114,12 +188,17 @@ class Tree:
         write_private(self.data / "run" / "database.json", json.dumps({"url": self.endpoint.dsn}))
 
     def _child(self, name: str) -> Child:
-        arguments = {"server": ["--port", str(self.port)], "provision": ["--stop-workers-at-exit"]}.get(name, [])
-        command = [sys.executable, "-m", "pandawms.main.panda", name, "--data", str(self.data), *arguments]
-        return Child(name, command, self.data / "logs" / f"{name}.log", self.environment)
+        assert self.listener is not None, "it is opened before the first child"
+        fd = self.listener.fileno()
+        arguments = {"server": ["--fd", str(fd)], "provision": ["--stop-workers-at-exit"]}.get(name, [])
+        command = [*PANDA, name, "--data", str(self.data), *arguments]
+        descriptors = (fd,) if name == "server" else ()
+        return Child(name, command, self.data / "logs" / f"{name}.log", self.environment, tells=name != "provision", sockets=descriptors)
 
     def _note(self) -> None:
         known = {child.name: child.identity for child in self.children}
+        if self.second is not None:
+            known[f"{self.second.name}{SECOND}"] = self.second.identity
         self.book.write({name: process for name, process in known.items() if process is not None})
 
     def _wait_until(self, condition: Callable[[Health], bool]) -> None:
@@ -176,7 +255,8 @@ def run(data: Path, *, port: int | None = None, slots: int | None = None, ready:
     logs.configure(given.log_format)
     with only_one(data):
         tree = Tree(data, given, ports.choose(data, given.server.host, port or given.server.port), environment)
-        with stoppable():
+        hangups = Hangups()
+        with stoppable(hangups.is_the_end):
             try:
                 tree.start()
                 write_private(data / "run" / "up.json", json.dumps({"pid": os.getpid()}))
@@ -184,11 +264,49 @@ def run(data: Path, *, port: int | None = None, slots: int | None = None, ready:
                 while True:
                     time.sleep(0.2)
                     _keep(tree)
+                    if hangups.is_heard:
+                        hangups.is_heard = False
+                        _reload(tree)
             except Stop:
                 log.info("up.stopping")
             finally:
                 tree.stop()
                 (data / "run" / "up.json").unlink(missing_ok=True)
+
+
+class Hangups:
+    """What SIGHUP means: the end when the terminal has gone in which we were started, else a wish for the newest build."""
+
+    def __init__(self) -> None:
+        self.had_terminal, self.is_heard = has_terminal(), False
+
+    def is_the_end(self) -> bool:
+        """Asked by the signal's handler."""
+        if self.had_terminal and not has_terminal():
+            return True
+        self.is_heard = True
+        return False
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal that it ends with."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _reload(tree: Tree) -> None:
+    """Reloads, and leaves what came of it for `panda reload`."""
+    result = {"at": time.time(), "error": "", "hint": ""}
+    try:
+        tree.reload()
+        log.info("up.reloaded")
+    except PandaError as error:
+        log.error("up.not_reloaded", error=error.detail, hint=error.hint)
+        result |= {"error": error.detail, "hint": error.hint or ""}
+    write_private(tree.data / "run" / "reload.json", json.dumps(result))
 
 
 def _keep(tree: Tree) -> None:

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _TIMEOUT_SECONDS = 30.0
 _PROBLEM_BYTES = 4096
+_LONGEST_ASKED_SECONDS = 300.0
+"""No server needs longer to come back to itself; a proxy may say anything."""
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -199,5 +201,5 @@ class Server:
 
 
 def _retry_after(text: str | None) -> float:
-    """Seconds; a date or nonsense counts as none, as only the server's clock knows what it means."""
-    return float(text) if text is not None and text.isdigit() else 0.0
+    """Seconds, 5 min at most; a date or nonsense counts as none, as only the server's clock knows what it means."""
+    return min(float(text), _LONGEST_ASKED_SECONDS) if text is not None and text.isdigit() else 0.0

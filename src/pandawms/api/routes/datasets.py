@@ -83,6 +83,7 @@ async def register(request: Call, dataset: FromPath[str], data: RequestBody[File
     async def work(connection: Connection) -> dict[str, Any]:
         found = await finding.dataset(connection, request.who, dataset)
         policies.write_scope(request.who, found.scope)
+        _refuse_output(found)
         added = await storing.register(request.core, connection, found, data.files, is_operator=policies.is_operator(request.who))
         await wake.stages(connection, Stage.DEFINE)
         return {"added": added, "known": len(data.files) - added}
@@ -96,6 +97,7 @@ async def upload(request: Call, dataset: FromPath[str], name: FromPath[str]) -> 
     async with request.core.pool.acquire() as connection:
         found = await finding.dataset(connection, request.who, dataset)
     policies.write_scope(request.who, found.scope)
+    _refuse_output(found)
     stored = await storing.store(request.core, found, name, request.parts())
     async with request.core.pool.acquire() as connection, connection.transaction():
         await wake.stages(connection, Stage.DEFINE, Stage.PLACE)
@@ -122,7 +124,7 @@ def _refuse_output(found: catalogue.Dataset) -> None:
     if found.producer_task_id is not None and found.is_open:
         raise Conflict(
             f"dataset {found.did} is written by task {found.producer_task_id}", code="dataset.output", field="dataset", value=found.did,
-            allowed="a dataset that no task writes", hint="it is closed when the task ends",
+            allowed="a dataset that no task writes", hint="make a dataset of your own; this one is closed when its task ends",
         )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from pandawms.api.call import Call, header
 from pandawms.api.paging import IdFilter
 from pandawms.api.policies import Action
 from pandawms.api.streaming import Visible, position, stream
-from pandawms.store import events
 
 EVENT_STREAM = "text/event-stream"
 
@@ -17,11 +16,10 @@ EVENT_STREAM = "text/event-stream"
 async def changes(request: Call, task_id: IdFilter = None) -> Stream:
     """Changes of status as they happen (server-sent events); with the header Last-Event-ID it goes on behind that event, without it begins now."""
     last = header(request, "Last-Event-ID")
-    start = position(last) if last is not None else None
-    async with request.core.pool.acquire() as connection:
-        if task_id is not None:
+    after = position(last) if last is not None else None
+    if task_id is not None:
+        async with request.core.pool.acquire() as connection:
             await finding.task(connection, request.who, str(task_id))
-        after = start or await events.horizon(connection)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return Stream(stream(request.core, Visible(request.who, task_id), after), media_type=EVENT_STREAM, headers=headers)
 

@@ -9,7 +9,7 @@ from pandawms.api.call import Call
 from pandawms.api.policies import Action
 from pandawms.data import blobs
 from pandawms.domain.errors import NotFound
-from pandawms.store import catalogue, lists, places
+from pandawms.store import catalogue, ids, job_lookups, places
 from pandawms.store.catalogue import File as FileOfStore
 from pandawms.store.database import Connection
 from pandawms.wire.dataset import File, Replica
@@ -25,7 +25,7 @@ async def get_file(request: Call, file_id: FromPath[int]) -> File:
         found = await _find(request, connection, file_id)
         holding = (await catalogue.replicas(connection, [found.file_id])).get(found.file_id, ())
         known = {endpoint.endpoint_id: endpoint for endpoint in await places.endpoints(connection)}
-        job_id = await lists.job_of_file(connection, found.file_id)
+        job_id = await job_lookups.job_of_file(connection, found.file_id)
     url = request.core.services.data_manager.url
     replicas = tuple(Replica(endpoint=known[each].name, url=url(known[each].root_url, found.scope, found.name)) for each in holding)
     return File(
@@ -51,7 +51,7 @@ async def content(request: Call, file_id: FromPath[int]) -> Stream:
 async def _find(request: Call, connection: Connection, file_id: int) -> FileOfStore:
     """The file, if the caller may see its dataset."""
     missing = NotFound(f"there is no file {file_id}", code="file.unknown", field="file_id", value=file_id, hint="GET /datasets/{dataset}/files lists them")
-    found = await catalogue.file(connection, lists.checked_id(file_id, "file_id"))
+    found = await catalogue.file(connection, ids.checked_id(file_id, "file_id"))
     if found is None:
         raise missing
     try:

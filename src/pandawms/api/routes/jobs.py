@@ -18,8 +18,9 @@ from pandawms.domain.command import Verb
 from pandawms.domain.errors import Conflict, NotFound
 from pandawms.domain.job import JOB, JobStatus
 from pandawms.domain.stages import Stage
+from pandawms.engine.blueprints import blueprint
 from pandawms.engine.explain import read as explaining
-from pandawms.store import commands, events, lists, tasks, wake
+from pandawms.store import commands, events, lists, tasks, wake, workers
 from pandawms.store import jobs as jobs_store
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
@@ -51,7 +52,7 @@ async def get_job(request: Call, job_id: FromPath[int]) -> JobDetail:
     async with request.core.pool.acquire() as connection:
         job = await finding.job(connection, request.who, job_id)
         document = await _document(connection, job)
-        node = await lists.node_of(connection, job.worker_id) if job.worker_id is not None else None
+        node = await workers.node_of(connection, job.worker_id) if job.worker_id is not None else None
     has_log = request.core.blobs.log(job.job_id).exists()
     return views.job_detail(job, document, node, request.core.services.options.lease_seconds, has_log=has_log)
 
@@ -66,10 +67,13 @@ async def files(request: Call, job_id: FromPath[int]) -> Page[JobFile]:
     """What a job reads and writes."""
     async with request.core.pool.acquire() as connection:
         job = await finding.job(connection, request.who, job_id)
-        document = await _document(connection, job)
-        rows = (await jobs_store.files_of(connection, [job.job_id]))[job.job_id]
-    names = {**document.outputs, **(document.merge.outputs if document.merge else {})}
-    return whole([views.job_file(row, names) for row in rows])
+        rows = await jobs_store.files_of(connection, job.job_id)
+        (found,) = await tasks.blueprints(connection, [(job.task_id, job.version)])
+    expected = blueprint(found).outputs(job.kind, job.serial, job.attempt)
+    written = {row.stream for row in rows if row.role == "output" and row.file_id is not None}
+    names = {output.stream: output.local_name for output in expected}
+    known = [views.job_file(job, row, names) for row in rows if row.role == "input" or row.file_id is not None]
+    return whole(known + [views.unwritten(job, output) for output in expected if output.stream not in written])
 
 
 @get("/jobs/{job_id:int}/events", opt=LOOK)

@@ -12,7 +12,7 @@ from pandawms.api.policies import Action
 from pandawms.data import blobs
 from pandawms.domain.errors import Invalid, NotFound, Unavailable
 from pandawms.domain.identity import Scope
-from pandawms.store import catalogue, lists, places
+from pandawms.store import catalogue, places
 from pandawms.wire.names import Sha256
 from pandawms.wire.system import SandboxAnswer
 
@@ -71,7 +71,7 @@ async def store(request: Call, sha256: FromPath[str]) -> Response[SandboxAnswer]
             raise Unavailable("an older copy of this sandbox was just deleted", code="sandbox.deleted", hint="send it again")
         is_new = await catalogue.sandbox_size(connection, digest, request.who.user_id) is None
         await catalogue.add_sandbox(connection, digest, request.who.user_id, written.size_bytes, expires_at)
-        until = await lists.sandbox_until(connection, digest, request.who.user_id)
+        until = await catalogue.sandbox_until(connection, digest, request.who.user_id)
     answer = SandboxAnswer(sha256=sha256, size_bytes=written.size_bytes, expires_at=until)
     return Response(answer, status_code=201 if is_new else 200)
 

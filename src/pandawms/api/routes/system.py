@@ -10,7 +10,7 @@ from pandawms.api.call import Call
 from pandawms.api.policies import Action
 from pandawms.api.tokens import unverified_claims
 from pandawms.domain.errors import Unavailable
-from pandawms.store import lists, places
+from pandawms.store import places, system
 from pandawms.store.database import Connection, Pool
 from pandawms.store.migrations import runner
 from pandawms.wire.pilot import PROTOCOL
@@ -35,8 +35,8 @@ async def health(request: Call) -> Response[Health]:
 async def _checks(pool: Pool) -> tuple[HealthCheck, ...]:
     try:
         async with pool.acquire(timeout=CHECK_SECONDS) as connection:
-            engines = await lists.engines(connection)
-            number = await lists.schema_version(connection)
+            engines = await system.engines(connection)
+            number = await system.schema_version(connection)
             silent = await _silent(connection)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
         return (HealthCheck(name="database", ok=False, detail=f"does not answer: {type(error).__name__}"),)
@@ -80,8 +80,8 @@ async def whoami(request: Call) -> WhoAmI:
 @get("/metrics", opt={"policy": Action.MEASURE, "answer": str})
 async def metrics(request: Call) -> Response[bytes]:
     """Figures of this server process for Prometheus, and the jobs by status. From this machine without a token, from elsewhere with a user's."""
-    async with request.core.pool.acquire() as connection:
-        jobs = await lists.jobs_by_status(connection)
+    async with request.core.read_pool.acquire() as connection:
+        jobs = await places.jobs_by_status(connection)
     lines = ["# HELP panda_jobs Jobs that have not ended, by status", "# TYPE panda_jobs gauge"]
     lines += [f'panda_jobs{{status="{status}"}} {n}' for status, n in jobs.items()]
     return Response(request.core.metrics.text() + "\n".join(lines).encode() + b"\n", media_type=PROMETHEUS)

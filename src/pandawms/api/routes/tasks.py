@@ -72,7 +72,7 @@ async def page(request: Call, status: Statuses = None, name: TextFilter = None, 
     filters = {"community": community(request), "status": statuses(status, list(TaskStatus)), "name": name, "owner": owner}
     rows, following = await rows_of(request, lists.TASKS, filters, limit, cursor)
     ids = [row.task_id for row in rows]
-    async with request.core.pool.acquire() as connection:
+    async with request.core.read_pool.acquire() as connection:
         datasets, counts = await units.task_datasets(connection, ids), await tasks.job_counts(connection, ids)
     items = [views.task_summary(row, [d for d in datasets if d.task_id == row.task_id], counts[row.task_id]) for row in rows]
     return Page(items=tuple(items), next_cursor=following)
@@ -102,7 +102,7 @@ async def _detail(connection: Connection, task: Task) -> TaskDetail:
     return TaskDetail(
         **msgspec.structs.asdict(summary), attempts=sum(count.n for count in counts), coverage=_part(summary), unit="events" if is_events else "files",
         wall_seconds=sum(c.wall_seconds for c in counts), cpu_seconds=sum(c.cpu_seconds for c in counts), description=document.description,
-        retries=await lists.retries(connection, task.task_id), events_total=n_events or None, events_finished=finished_events if n_events else None,
+        retries=sum(c.retries for c in counts), events_total=n_events or None, events_finished=finished_events if n_events else None,
         eta_low_seconds=left.low_seconds if left else None, eta_high_seconds=left.high_seconds if left else None,
         outputs=views.outputs(datasets), document=document,
     )  # fmt: skip

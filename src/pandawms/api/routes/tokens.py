@@ -13,7 +13,7 @@ from pandawms.api.paging import whole
 from pandawms.api.policies import Action
 from pandawms.domain.errors import Invalid, NotFound
 from pandawms.domain.identity import Scope
-from pandawms.store import identity, lists, places
+from pandawms.store import identity, places
 from pandawms.store.database import Connection
 from pandawms.store.identity import TokenRow
 from pandawms.wire.page import Page
@@ -77,7 +77,7 @@ def _view(row: TokenRow) -> TokenView:
 async def revoke(request: Call, token_id: FromPath[UUID]) -> None:
     """Makes a token worthless within seconds: your own, or any for an operator."""
     async with request.core.pool.acquire() as connection:
-        owner_id = await lists.token_owner(connection, token_id)
+        owner_id = await identity.token_owner(connection, token_id)
         if owner_id is None or not (policies.is_operator(request.who) or owner_id == request.who.user_id):
             raise NotFound(f"there is no token {token_id}", code="token.unknown", field="token_id", value=str(token_id), hint="GET /tokens lists yours")
         await identity.revoke_token(connection, token_id)

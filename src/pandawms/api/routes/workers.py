@@ -17,7 +17,7 @@ from pandawms.domain.errors import Conflict, Invalid, NotFound
 from pandawms.domain.identity import Scope
 from pandawms.domain.stages import Stage
 from pandawms.domain.worker import WORKER, WorkerEvent, WorkerStatus
-from pandawms.store import lists, places, wake, workers
+from pandawms.store import ids, lists, places, wake, workers
 from pandawms.store.database import Connection
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
 from pandawms.wire.worker import Worker, WorkerPatch, WorkerRequest
@@ -69,7 +69,7 @@ async def page(request: Call, queue: TextFilter = None, status: Statuses = None,
 async def change(request: Call, worker_id: FromPath[int], data: RequestBody[WorkerPatch]) -> Worker:
     """Tells what became of a worker. A late word (submitted, after running) changes nothing; one about a worker that has ended is a conflict."""
     async with request.core.pool.acquire() as connection, connection.transaction():
-        worker = await _get(connection, lists.checked_id(worker_id, "worker_id"))
+        worker = await _get(connection, ids.checked_id(worker_id, "worker_id"))
         target = WORKER.status(data.status) if data.status is not None else WorkerStatus(worker.status)
         await _apply(connection, worker, target, data, request.who.name)
         if target in WORKER.final:

@@ -1,5 +1,6 @@
 """Answers claims in batches: one statement picks and leases, then each pilot is told all about its jobs."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,17 +31,18 @@ PILOT_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Dispatcher:
-    """The claims of one server process."""
+    """The claims of one server process. `gate` bounds the batches that are under way together with those of others who have it."""
 
     pool: Pool
     services: Services
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     _offer: Offer = field(default_factory=Offer)
     _blueprints: Blueprints = field(default_factory=Blueprints)
     _pilots_noted: dict[int, float] = field(default_factory=dict)
     _gatherer: Gatherer[Claim, tuple[JobSpec, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._gatherer = Gatherer(self._work)
+        self._gatherer = Gatherer(self._work, gate=self.gate)
 
     async def claim(self, claim: Claim) -> tuple[JobSpec, ...]:
         """Gives the claim its jobs, leased and committed; the same claim again gets the same jobs. Empty when nothing fits."""

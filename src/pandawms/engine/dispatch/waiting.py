@@ -97,8 +97,9 @@ class WaitingRoom:
     _closing: asyncio.Task[None] | None = None
 
     async def claim(self, claim: Claim, seconds: float, gone: Gone) -> Jobs:
-        """Gives a claim its jobs, at once or as soon as there are some; nothing when the time is over, the pilot has gone (`gone()` returns) or the server ends.
+        """Gives a claim its jobs, at once or as soon as there are some.
 
+        Nothing when the time is over, the pilot has gone (`gone()` returns) or the server ends.
         Raises Unavailable when too many wait, and what an attempt raised.
         """
         line = self._lines.setdefault(claim.queue_id, Line())

@@ -1,5 +1,6 @@
 """Takes heartbeats and reports in batches: one transaction each, answered after its commit."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,18 +42,19 @@ class Reports:
 
 @dataclass(slots=True)
 class Reporter:
-    """The heartbeats and reports of one server process."""
+    """The heartbeats and reports of one server process. `gate` bounds the batches that are under way together with those of others who have it."""
 
     pool: Pool
     services: Services
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     _blueprints: Blueprints = field(default_factory=Blueprints)
     _woke_at: float = float("-inf")
     _beats: Gatherer[Heartbeats, tuple[BeatVerdict, ...]] = field(init=False)
     _reports: Gatherer[Reports, tuple[ReportVerdict, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._beats = Gatherer(self._take_beats)
-        self._reports = Gatherer(self._take_reports)
+        self._beats = Gatherer(self._take_beats, gate=self.gate)
+        self._reports = Gatherer(self._take_reports, gate=self.gate)
 
     async def heartbeat(self, queue_id: int, beats: Sequence[JobBeat]) -> tuple[BeatVerdict, ...]:
         """Renews the leases of a pilot's jobs and returns what it is told about each. Raises Denied for a job of another queue than the pilot's."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -30,6 +31,27 @@ def port_number(text: str) -> int:
 def positive(text: str) -> int:
     """Reads a number of at least 1."""
     return _within(text, 1, 100_000)
+
+
+def descriptor(text: str) -> int:
+    """Reads the number of a file descriptor."""
+    return _within(text, 0, 1_000_000)
+
+
+def add_ready_fd(parser: argparse.ArgumentParser) -> None:
+    """Adds --ready-fd."""
+    parser.add_argument("--ready-fd", type=descriptor, metavar="N", help="write one byte to this file descriptor when ready, for whoever supervises")
+
+
+def ready_of(arguments: argparse.Namespace) -> Callable[[], None]:
+    """Returns what a program calls when it is ready."""
+
+    def ready() -> None:
+        if arguments.ready_fd is not None:
+            os.write(arguments.ready_fd, b"1")
+            os.close(arguments.ready_fd)
+
+    return ready
 
 
 def _within(text: str, least: int, most: int) -> int:

@@ -6,19 +6,20 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
-from pandawms.main.commands.arguments import data_of
+from pandawms.main.commands.arguments import add_ready_fd, data_of, ready_of
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Engine has no arguments of its own."""
+    """Adds the arguments of engine."""
+    add_ready_fd(parser)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Drives the stages until SIGTERM."""
     from pandawms.main import engine
 
-    engine.run(data_of(arguments))
+    engine.run(data_of(arguments), ready_of(arguments))
     return ExitCode.OK
