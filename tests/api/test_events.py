@@ -5,9 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
+import pytest
 
 from pandawms.api.streaming import Visible, stream
+from pandawms.store import events
+from pandawms.store.database import Connection
+from pandawms.store.events import Event, Position
 from tests.api.conftest import Api
 from tests.api.test_real_server import DEADLINE_SECONDS, listening, until
 from tests.api.test_tasks import submitted
@@ -122,3 +127,19 @@ async def test_who_may_see_nothing_of_what_happens_hears_that_the_stream_lives(a
         await api.world.settle()
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await anext(nothing) == ("", {})
+
+
+async def test_the_stream_goes_on_when_the_driver_was_cut_off_in_the_middle_of_a_call(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures, read_on = [asyncpg.InternalClientError("wrong state"), asyncpg.TooManyConnectionsError("no connection left")], events.tail
+
+    async def failing(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Event]]:
+        if failures:
+            raise failures.pop()
+        return await read_on(connection, after, limit)
+
+    async with listening(api) as port:
+        watching = await begun(read(port, api.tokens["ada"]))
+        monkeypatch.setattr(events, "tail", failing)
+        await until(lambda: not failures)
+        await submitted(api)
+        assert await take(watching, 1)

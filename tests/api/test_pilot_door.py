@@ -2,11 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import httpx
+from msgspec import convert
+
 from pandawms.api.app import create_app
+from pandawms.engine.dispatch.plan import Claim
 from pandawms.store import places
+from pandawms.wire.pilot import ClaimRequest
 from tests.api.conftest import Api, client_of
 from tests.api.test_pilot import claim
 from tests.api.test_real_server import ask, listening
@@ -126,6 +133,60 @@ async def test_a_queue_that_an_operator_takes_offline_hands_out_nothing_soon(api
         return not (await api.pilot.post("/pilot/claim", json=claim())).json()["jobs"]
 
     await until(nothing, "the queue hands out nothing")
+
+
+async def test_a_claim_that_waits_gets_nothing_once_its_queue_is_offline(api: Api) -> None:
+    async with waiting(api, claim(wait_seconds=30)) as (call,):
+        await api.world.submit(**{"name": "t", **_task()})
+        await api.world.settle()
+        async with api.core.pool.acquire() as connection:
+            await connection.execute("UPDATE queue SET status = 'offline' WHERE name = 'local'")
+
+        async def nothing() -> bool:
+            return not await api.core.presence.gives(Claim(api.world.queue_id, convert(claim(), ClaimRequest)))
+
+        async def quiet() -> bool:
+            return all(line.round is None for line in api.core.room._lines.values())
+
+        await until(nothing, "the server has heard of it")
+        api.core.room.ring_all()
+        await until(quiet, "the bell was heard")
+        assert not call.done()
+        api.core.stopping.set()
+        assert (await call).json()["jobs"] == []
+    async with api.core.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM job WHERE claim_id IS NOT NULL") == 0
+
+
+async def test_a_claim_that_waits_is_refused_once_its_worker_has_ended_and_the_next_in_line_gets_the_job(api: Api) -> None:
+    worker = (await api.operator.post("/workers", json={"queue": "local", "provisioner": "test"})).json()["worker_id"]
+    async with waiting(api, claim(wait_seconds=30, worker_id=worker), claim(wait_seconds=30)) as (first, second):
+        async with api.core.pool.acquire() as connection:
+            await connection.execute("UPDATE worker SET status = 'finished', ended_at = now() WHERE worker_id = $1", worker)
+
+        async def refused() -> bool:
+            return (await api.pilot.post("/pilot/claim", json=claim(worker_id=worker))).status_code == 409
+
+        await until(refused, "the server has heard of it")
+        await api.world.submit(**{"name": "t", **_task()})
+        await api.world.settle()
+        api.core.room.ring_all()
+        assert (await first).json()["code"] == "worker.ended"
+        assert len((await second).json()["jobs"]) == 1
+
+
+@asynccontextmanager
+async def waiting(api: Api, *claims: dict[str, Any]) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
+    """The calls of these claims, which wait in this order, for the bell alone."""
+    calls, api.core.room.look_seconds = [], 1000
+    for n, each in enumerate(claims):
+        calls.append(asyncio.create_task(api.pilot.post("/pilot/claim", json=each)))
+        await until_soon(lambda n=n: api.core.room.waiting == n + 1)  # type: ignore[misc]  # a lambda's default has no type
+    try:
+        yield calls
+    finally:
+        api.core.stopping.set()
+        await asyncio.wait(calls, timeout=10)
 
 
 def _task() -> dict[str, Any]:

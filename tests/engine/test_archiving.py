@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +15,7 @@ from pandawms.domain.errors import Conflict, Invalid
 from pandawms.engine.watch import archiving
 from pandawms.engine.watch.archiving import Policy, Progress
 from pandawms.store import archive, archive_files, database, partitions
+from pandawms.store.archive import Written
 from pandawms.store.database import Connection
 from pandawms.store.partitions import OF_JOBS, Range
 from tests import past
@@ -185,6 +188,30 @@ async def test_a_range_whose_task_was_retried_meanwhile_stays(connection: Connec
     assert [each.span.from_id for each in await archive.ranges(connection)] == [1000, 2000]
     assert await archive.floor(connection) == 0, "ids from zero on still have their details"
     assert await archive.exported(connection, 5) is None
+    assert not (policy.folder / "jobs-0-999").exists(), "nobody counts its jobs twice"
+
+
+@pytest.mark.parametrize("range_written", [0, 1000])
+async def test_a_range_whose_task_is_retried_while_the_run_is_under_way_keeps_its_details(
+    connection: Connection, database_url: str, policy: Policy, range_written: int
+) -> None:
+    """The task, whose jobs are in the range from 1000, is retried while the range before that is written, or while its own is."""
+    other = await asyncpg.connect(database_url)
+
+    async def retries(_n: int) -> None:
+        if (policy.folder / f"jobs-{range_written}-{range_written + 999}").exists():
+            await other.execute("UPDATE task SET status = 'running', ended_at = NULL WHERE name = 't25'")
+
+    stayed: list[Range] = []
+    assert [span.from_id for span, _ in await archiving.run(connection, policy, Progress(rows=retries, stayed=stayed.append))] == [0, 2000]
+    await other.close()
+    assert stayed == ([] if range_written == 0 else [Range(1000, 2000)]), "one that was not begun has nothing to give up"
+    assert [each.span.from_id for each in await archive.ranges(connection)] == [0, 2000]
+    assert sorted(path.name for path in policy.folder.iterdir()) == ["jobs-0-999", "jobs-2000-2999"]
+    for table, n_rows in (("job_spec", 1000), ("job_file", 2000), ("job_event", 3000)):
+        assert await archive.count(connection, table, Range(1000, 2000)) == n_rows
+    await connection.execute("UPDATE task SET status = 'done', ended_at = now() - interval '40 days' WHERE name = 't25'")
+    assert await archiving.run(connection, policy) == [(Range(1000, 2000), "retired")], "it goes when the task has ended again"
 
 
 async def test_rows_that_appeared_after_a_file_was_written_are_not_lost(connection: Connection, database_url: str, policy: Policy) -> None:
@@ -218,6 +245,31 @@ async def test_an_engine_archives_in_the_background_and_stops_when_it_is_told(co
     keeping = asyncio.create_task(archiving.keep(database.Options(database_url), policy, stop))
 
     async def are_retired() -> bool:
+        return [each.state for each in await archive.ranges(connection)] == ["retired"] * 3
+
+    await until(are_retired, "all ranges are retired")
+    stop.set()
+    await asyncio.wait_for(keeping, 5)
+
+
+@pytest.mark.parametrize("failure", [pa.ArrowInvalid("a field that cannot be read"), asyncpg.InternalClientError("in a wrong state")])
+async def test_a_failure_of_any_kind_is_tried_again(
+    connection: Connection, database_url: str, policy: Policy, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    write, failures = archive_files.write, [failure]
+
+    async def fails_once(*given: Any) -> Written:
+        if failures:
+            raise failures.pop()
+        return await write(*given)
+
+    monkeypatch.setattr(archive_files, "write", fails_once)
+    monkeypatch.setattr(archiving, "LOOK_SECONDS", 0.01)
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(archiving.keep(database.Options(database_url), policy, stop))
+
+    async def are_retired() -> bool:
+        assert not keeping.done(), keeping
         return [each.state for each in await archive.ranges(connection)] == ["retired"] * 3
 
     await until(are_retired, "all ranges are retired")

@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 import asyncpg
+import pytest
 
 from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
@@ -146,9 +145,7 @@ async def test_two_engines_at_once_make_exactly_the_right_jobs_of_fifty_tasks(wo
         await settle_together(world, another(world, pool))
     assert [tuple(row) for row in await rows(world, "SELECT status, count(*) FROM task GROUP BY 1")] == [("running", 50)]
     assert [tuple(row) for row in await rows(world, "SELECT status, count(*), count(DISTINCT task_id) FROM job GROUP BY 1")] == [("activated", 250, 50)]
-    covered = await rows(
-        world, "SELECT task_id, first_event AS first, n_events AS n FROM job_spec ORDER BY task_id, first"
-    )
+    covered = await rows(world, "SELECT task_id, first_event AS first, n_events AS n FROM job_spec ORDER BY task_id, first")
     events = {(row["task_id"], event) for row in covered for event in range(row["first"], row["first"] + row["n"])}
     assert len(events) == sum(row["n"] for row in covered) == 500
     await invariants.check(world)

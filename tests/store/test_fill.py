@@ -1,5 +1,6 @@
 """Counts of hot jobs and of the jobs of large tasks are counted once for many who ask, and never by a claim."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from pandawms.store import database, places, tasks
 from pandawms.store.database import Connection
 from tests import past
 from tests.conftest import Database
+from tests.waiting import until, until_waits_for
 from tests.world import World
 
 HOT = """
@@ -98,6 +100,39 @@ async def test_the_counts_of_a_large_task_that_runs_are_believed_for_a_while(dat
         assert await tasks.job_counts(connection, [large_task]) == first
         await age(connection, "task_fill", timedelta(minutes=1, milliseconds=120))
         assert sum(count.n for count in (await tasks.job_counts(connection, [large_task]))[large_task]) == 1000
+
+
+async def by_status(database: Database, task_id: int) -> dict[str, int]:
+    """The counts of a task as they are told."""
+    async with database.pool.acquire() as connection:
+        return {count.status: count.n for count in (await tasks.job_counts(connection, [task_id]))[task_id]}
+
+
+async def test_counts_with_a_hot_job_are_not_kept_for_ever_though_the_task_has_ended(database: Database, large_task: int) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute(HOT.replace("$1 + i, 1,", f"$1 + i, {large_task},"), 20_000, 1)
+        assert await by_status(database, large_task) == {"activated": 1, "failed": 120, "finished": 11_880}
+        await connection.execute("DELETE FROM job")
+        await age(connection, "task_fill", timedelta(hours=1))
+    assert await by_status(database, large_task) == {"failed": 120, "finished": 11_880}
+
+
+async def test_counts_of_before_the_end_are_not_kept_for_ever_though_they_were_written_after_it(database: Database, large_task: int) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute("UPDATE task SET status = 'running', ended_at = NULL")
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE task_fill IN SHARE MODE")
+            counting = asyncio.create_task(by_status(database, large_task))
+            await until_waits_for(database.pool, connection.get_server_pid())
+            async with database.pool.acquire() as other:
+                await other.execute("DELETE FROM job_archive WHERE status = 'failed'")
+                await other.execute("UPDATE task SET status = 'done', ended_at = now()")
+        assert (await counting)["failed"] == 120
+
+    async def is_right() -> bool:
+        return await by_status(database, large_task) == {"finished": 11_880}
+
+    await until(is_right, "the jobs are counted again", 3)
 
 
 async def test_counts_can_be_read_where_nothing_may_be_written(database: Database, large_task: int) -> None:

@@ -4,7 +4,6 @@ from pandawms.domain.job import JOB, LEASED, QUEUED, JobEvent, JobStatus
 from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 from pandawms.domain.worker import WORKER, WorkerEvent, WorkerStatus
 from pandawms.store import jobs, leases, tasks, workers
-from pandawms.store.leases import Beat
 from pandawms.store.database import Connection
 from tests.world import World
 
@@ -73,8 +72,8 @@ async def test_only_a_ready_job_can_be_claimed_and_only_a_leased_one_can_be_held
             job_id, claim = (await connection.fetch("SELECT job_id, claim_id FROM job"))[0]
             assert await world.claim() == ()
             async with connection.transaction():
-                assert bool(await leases.lock_held(connection, {((job_id, claim.hex), world.queue_id)})) == (status in LEASED)
-                assert bool(await leases.beat(connection, [Beat(job_id, claim.hex, "running", world.queue_id)], 30)) == (status in LEASED)
+                assert bool(await leases.lock_held(connection, {(job_id, claim.hex, world.queue_id)})) == (status in LEASED)
+                assert bool(await leases.beat(connection, {(job_id, claim.hex, world.queue_id): "running"}, 30)) == (status in LEASED)
 
 
 async def test_a_worker_moves_only_from_the_statuses_that_are_named(world: World) -> None:

@@ -99,6 +99,48 @@ def test_a_build_that_does_not_come_up_leaves_the_old_one_at_work(running: Runni
     assert running.try_panda("status").returncode == 0
 
 
+@contextmanager
+def unbuildable(running: Running) -> Iterator[None]:
+    """A folder stands where the pilot's file is to be written."""
+    pilot = running.data / "pilot.pyz"
+    kept = pilot.rename(pilot.with_name("pilot.kept"))
+    pilot.mkdir()
+    try:
+        yield
+    finally:
+        pilot.rmdir()
+        kept.rename(pilot)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_ones_at_work(running: Running) -> None:
+    before = pids(running)
+    with unbuildable(running):
+        refused = running.try_panda("reload")
+    assert (refused.returncode, "IsADirectoryError" in refused.stderr) == (7, True), refused.stderr
+    assert pids(running) == before
+    assert running.try_panda("status").returncode == 0
+
+
+def test_an_older_panda_up_for_which_the_signal_is_the_end_is_not_sent_it(running: Running) -> None:
+    before, told = pids(running), running.data / "run" / "up.json"
+    new = told.read_text()
+    told.write_text(json.dumps({"pid": json.loads(new)["pid"]}))
+    try:
+        refused = running.try_panda("reload")
+    finally:
+        told.write_text(new)
+    assert (refused.returncode, "panda down" in refused.stderr) == (5, True), refused.stderr
+    assert pids(running) == before
+
+
+def test_who_asks_for_the_newest_build_during_a_reload_hears_of_the_next(running: Running) -> None:
+    first = subprocess.Popen([*PANDA, "--data", str(running.data), "reload"])
+    until(lambda: "server.second" in pids(running), 60, "the first reload is under way")
+    with unbuildable(running):
+        second = running.try_panda("reload")
+    assert (first.wait(60), second.returncode) == (0, 7), second.stderr
+
+
 def test_a_server_that_is_killed_is_followed_by_another_and_no_connection_is_refused(running: Running) -> None:
     url = json.loads((running.data / "run" / "endpoint.json").read_text())["url"]
     old = running.pid("server")

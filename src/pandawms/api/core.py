@@ -12,12 +12,14 @@ from pandawms.api.metrics import Metrics
 from pandawms.api.tokens import LocalIssuer
 from pandawms.data.blobs import Blobs
 from pandawms.engine.dispatch.gather import Dispatcher
+from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.dispatch.presence import Presence
 from pandawms.engine.dispatch.waiting import WaitingRoom
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.plugins.authenticator import Authenticator
 from pandawms.store.database import Pool
+from pandawms.wire.pilot.claim import JobSpec
 
 MIB = 1 << 20
 
@@ -81,12 +83,16 @@ def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options
     Claims, heartbeats and reports use `hot_pool`, lists and reports `read_pool`; `pool` where one of them is not given.
     """
     hot, options, stopping = hot_pool or pool, options or Options(), asyncio.Event()
-    gate = asyncio.Semaphore(hot.get_max_size())
-    dispatcher = Dispatcher(hot, services, gate)
+    dispatcher = Dispatcher(hot, services)
     issuer = LocalIssuer(pool, key, options.token_seconds, options.token_belief_seconds)
-    room = WaitingRoom(dispatcher.claim, stopping, options.claim_poll_seconds, options.most_waiting)
+    presence = Presence(pool, options.presence_seconds)
+
+    async def attempt(claim: Claim) -> tuple[JobSpec, ...]:
+        return await dispatcher.claim(claim) if await presence.gives(claim) else ()
+
+    room = WaitingRoom(attempt, stopping, options.claim_poll_seconds, options.most_waiting)
     return Core(
-        pool=pool, read_pool=read_pool or pool, services=services, blobs=blobs, dispatcher=dispatcher, reporter=Reporter(hot, services, gate), room=room,
-        presence=Presence(pool, options.presence_seconds), feed=Feed(pool, stopping, options.event_poll_seconds), key=key,
+        pool=pool, read_pool=read_pool or pool, services=services, blobs=blobs, dispatcher=dispatcher, reporter=Reporter(hot, services), room=room,
+        presence=presence, feed=Feed(pool, stopping, options.event_poll_seconds), key=key,
         authenticators=(issuer, *others), options=options, stopping=stopping,
     )  # fmt: skip

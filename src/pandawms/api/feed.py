@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import asyncpg
 import msgspec
 import structlog
 
 from pandawms.api import views
+from pandawms.api.problem import DATABASE_FAILS
 from pandawms.store import events
 from pandawms.store.database import Pool
 from pandawms.store.events import Event, Position
@@ -149,7 +149,7 @@ class Feed:
         try:
             async with self.pool.acquire() as connection:
                 found = await events.tail(connection, self._at, BATCH)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_FAILS as error:
             log.warning("feed.unread", error=str(error))
             return False
         if found:

@@ -16,6 +16,7 @@ from pandawms.api.metrics import Metrics
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "panda_request_id"
+_NAME = HEADER.lower().encode()
 _CLOSE = (b"connection", b"close")
 _FIRST, _NUMBERS = uuid4().hex[:20], count(1)
 """A request's number: random for the process, then counted. A whole UUID for each costs as much as decoding a claim."""
@@ -24,15 +25,15 @@ _FIRST, _NUMBERS = uuid4().hex[:20], count(1)
 def request_id(scope: Any) -> str:
     """Returns the number of the request: the caller's own when it is a plain word, else a new one."""
     if _KEY not in scope:
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        scope[_KEY] = given.decode() if _GIVEN.fullmatch(given) else f"{_FIRST}{next(_NUMBERS):012x}"
+        given = dict(scope["headers"]).get(b"x-request-id")
+        scope[_KEY] = given.decode() if given and _GIVEN.fullmatch(given) else f"{_FIRST}{next(_NUMBERS):012x}"
     found: str = scope[_KEY]
     return found
 
 
 def every_answer(scope: Any, stopping: asyncio.Event) -> list[tuple[bytes, bytes]]:
     """Returns the headers that every answer has: its number, and the word to leave while the server ends."""
-    number = (HEADER.lower().encode(), request_id(scope).encode())
+    number = (_NAME, request_id(scope).encode())
     return [number, _CLOSE] if stopping.is_set() else [number]
 
 

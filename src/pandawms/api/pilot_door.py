@@ -75,13 +75,9 @@ class PilotDoor:
 
 def _headers(scope: Any) -> tuple[str | None, int]:
     """The Authorization header and the announced length of the body (0 when none is)."""
-    authorization, length = None, 0
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name == b"content-length" and value.isdigit():
-            length = int(value)
-    return authorization, length
+    headers = dict(scope["headers"])
+    authorization, length = headers.get(b"authorization"), headers.get(b"content-length", b"")
+    return authorization.decode("latin-1") if authorization is not None else None, int(length) if length.isdigit() else 0
 
 
 async def _body(receive: Receive, length: int, most_bytes: int) -> bytes:

@@ -14,14 +14,20 @@ from litestar.params import ParameterKwarg
 
 from pandawms.api.observe import request_id
 from pandawms.domain.errors import Denied, Invalid, Limit, NotFound, PandaError, Unavailable
+from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.wire.problem import CONTENT_TYPE, Problem, problem_of
 
 log = structlog.get_logger()
 
 AnyRequest = Request[Any, Any, Any]
 
-AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, ConnectionError)
-"""What is raised while the database is away, ends or starts, or has no connection left."""
+AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError, ConnectionError,
+)  # fmt: skip
+"""What is raised while the database is away, ends or starts, or has no connection left (a driver that is cut off in a call may say that its state is wrong)."""
+DATABASE_FAILS: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
+"""What one who asks the database again and again lives through: it is away, or refuses (no connection left, a deadlock)."""
 LATER_SECONDS = (1, 3)
 """Between these Retry-After is drawn."""
 AGAIN = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)

@@ -18,14 +18,12 @@ class Gatherer(Generic[Item, Answer]):
 
     When a batch fails for another reason than a database that is away, its items are worked one by one, so that one bad item cannot fail the others.
     An exception among the answers is raised for its caller alone. A caller that has gone away before its batch began is left out. `limit` bounds the
-    items that wait; beyond it callers get Unavailable. Gatherers that share a `gate` have so many batches under way together, and what waits at the gate
-    makes the next batch larger.
+    items that wait; beyond it callers get Unavailable.
     """
 
     work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | PandaError]]]
     most: int = 256
     limit: int = 10_000
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     _waiting: list[tuple[Item, asyncio.Future[Answer]]] = field(default_factory=list)
     _worker: asyncio.Task[None] | None = None
 
@@ -41,21 +39,20 @@ class Gatherer(Generic[Item, Answer]):
 
     async def _drain(self) -> None:
         while self._waiting:
-            async with self.gate:
-                batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
-                await self._work([pair for pair in batch if not pair[1].cancelled()])
+            batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
+            await self._work([pair for pair in batch if not pair[1].cancelled()])
 
     async def _work(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         if not batch:
             return
         try:
-            answers = await self.work([item for item, _ in batch])
+            answers = list(zip(batch, await self.work([item for item, _ in batch]), strict=True))
         except DATABASE_AWAY as error:
             _fail(batch, error)
         except Exception as error:  # noqa: BLE001 - part of the boundary of a request: it is handed to the caller
             await self._apart(batch, error)
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
+            for (_, future), answer in answers:
                 _answer(future, answer)
 
     async def _apart(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from pandawms.domain.stages import Stage
+from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.engine.services import Services
 from pandawms.store import database, wake
 from pandawms.store.database import Pool
@@ -29,8 +30,8 @@ FOLLOWERS: Mapping[Stage, tuple[Stage, ...]] = {
 """Who may find work when a stage did some."""
 
 REST_SECONDS: Mapping[Stage, float] = {Stage.AGGREGATE: 0.1, Stage.DEFINE: 0.1}
-"""How long a stage rests after each step, and before it looks again when it found work: what every report wakes would otherwise look at the same tasks
-hundreds of times a second. Reports count on the second look (`report.gather.WAKE_SECONDS`)."""
+"""How long a stage rests after each step: what every report wakes would otherwise look at the same tasks hundreds of times a second. Woken by its bell it
+looks once more after the rest, whatever it found: reports that come within `report.gather.WAKE_SECONDS` of one that rang do not ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,23 @@ class Loop:
         await asyncio.gather(*(self._drive(stage, step, stop) for stage, step in self.steps.items()))
 
     async def _drive(self, stage: Stage, step: Step, stop: asyncio.Event) -> None:
-        pause = self.services.options.poll_seconds
+        bell = self.bells[stage]
         while not stop.is_set():
-            self.bells[stage].clear()
+            looks_again = bell.is_set() and stage in REST_SECONDS
+            bell.clear()
             done = await self._step(stage, step)
             if done:
-                for follower in FOLLOWERS[stage]:
-                    if follower in self.bells:
-                        self.bells[follower].set()
+                self._wake_followers(stage)
             if stage in REST_SECONDS:
                 await _wait(stop, stop, REST_SECONDS[stage])
-            if not done:
-                await _wait(self.bells[stage], stop, pause)
+            if not done and not looks_again:
+                await _wait(bell, stop, self.services.options.poll_seconds)
             await asyncio.sleep(0)
+
+    def _wake_followers(self, stage: Stage) -> None:
+        for follower in FOLLOWERS[stage]:
+            if follower in self.bells:
+                self.bells[follower].set()
 
     async def _step(self, stage: Stage, step: Step) -> int:
         """One step; a failure is logged and counts as no work, so that the stage tries again after its poll time."""
@@ -95,7 +100,7 @@ async def _wait(bell: asyncio.Event, stop: asyncio.Event, seconds: float) -> Non
 async def listen(options: database.Options, loop: Loop, stop: asyncio.Event) -> None:
     """Rings the loop's bells on NOTIFY until `stop` is set; a lost connection is opened again. Without it polling still finds all work."""
     while not stop.is_set():
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(asyncpg.PostgresError, *DATABASE_AWAY):
             async with database.listening(options, "engine", {wake.STAGES: loop.ring}) as connection:
                 while not stop.is_set() and not connection.is_closed():
                     await _wait(stop, stop, 1)

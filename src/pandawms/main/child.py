@@ -43,13 +43,15 @@ class Child:
             self._ear, mouth = os.pipe()
             more = ["--ready-fd", str(mouth)]
         descriptors = (*self.sockets, *([mouth] if mouth is not None else []))
-        with self.log_path.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*self.command, *more], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment, start_new_session=True,
-                pass_fds=descriptors,
-            )  # fmt: skip
-        if mouth is not None:
-            os.close(mouth)
+        try:
+            with self.log_path.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [*self.command, *more], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment, start_new_session=True,
+                    pass_fds=descriptors,
+                )  # fmt: skip
+        finally:
+            if mouth is not None:
+                os.close(mouth)
         self.started = time.monotonic()
 
     def _hear_no_more(self) -> None:

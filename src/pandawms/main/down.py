@@ -5,8 +5,10 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pandawms.domain.errors import Conflict, Invalid, NotFound, PandaError, Unavailable
 from pandawms.main.processes import Book, Identity, end, identify, wait_until
@@ -64,19 +66,35 @@ def down(data: Path) -> bool:
 def reload(data: Path) -> None:
     """Has the running system of a data folder replace its programs by the installed build, and returns when that is done.
 
-    Raises NotFound when no `panda up` runs there, Unavailable when a new program does not become ready (the old one goes on) or it takes too long.
+    Raises NotFound when no `panda up` runs there, Conflict when the one that runs is of a release that cannot, Unavailable when a new program does not
+    become ready (the old one goes on) or it takes too long.
     """
-    process, told = _supervisor(data), data / "run" / "reload.json"
+    process = _supervisor(data)
     if process is None:
         raise NotFound(f"no `panda up` runs in {data}", code="up.unknown", field="data", value=str(data), hint="start it with `panda up`, or name its --data")
-    told.unlink(missing_ok=True)
+    if not _read(data / "run" / "up.json").get("reloads"):  # to an older one SIGHUP means the end
+        raise Conflict("the `panda up` that runs cannot reload", code="up.reload", hint="restart it once with `panda down` and `panda up`")
+    asked_seconds, told = time.monotonic(), data / "run" / "reload.json"
     os.kill(process.pid, signal.SIGHUP)
     seconds = 2 * UPGRADE_SECONDS + 2 * START_SECONDS + sum(STOP_SECONDS.values())
-    if not wait_until(lambda: told.exists() or not process.is_alive, seconds, 0.1) or not told.exists():
+
+    def is_told() -> bool:
+        return bool(_read(told).get("begun_seconds", -1) >= asked_seconds)
+
+    if not wait_until(lambda: is_told() or not process.is_alive, seconds, 0.1) or not is_told():
         raise Unavailable("the system did not say that it has reloaded", code="up.reload", hint=f"look into {data / 'logs'}")
-    result = json.loads(told.read_text())
+    result = _read(told)
     if result["error"]:
         raise Unavailable(result["error"], code="up.reload", hint=result["hint"] or None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file of the folder `run` says, nothing when it is not there."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 def _supervisor(data: Path) -> Identity | None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-import asyncpg
 import structlog
 import uvicorn
 import uvloop
@@ -15,6 +14,7 @@ import uvloop
 from pandawms.api import tokens
 from pandawms.api.app import create_app
 from pandawms.api.core import Core, make_core
+from pandawms.api.problem import DATABASE_FAILS
 from pandawms.data.blobs import Blobs
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.watch.hearing import hear
@@ -111,7 +111,7 @@ async def _keep_hearing(core: Core, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await hear(core.pool, core.services)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_FAILS as error:
             log.warning("server.deaf", error=str(error))
         await _pause(stop, HEAR_SECONDS)
 
@@ -119,7 +119,7 @@ async def _keep_hearing(core: Core, stop: asyncio.Event) -> None:
 async def _keep_listening(core: Core, options: Options, stop: asyncio.Event) -> None:
     """Wakes claims that wait when jobs become ready; without it they look again by themselves."""
     while not stop.is_set():
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DATABASE_FAILS):
             async with listening(options, "server", {wake.QUEUES: core.room.ring}) as connection:
                 core.room.ring_all()  # what was said while nobody listened
                 while not stop.is_set() and not connection.is_closed():

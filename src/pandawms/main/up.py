@@ -97,12 +97,16 @@ class Tree:
     def reload(self) -> None:
         """Replaces server, engine and provisioner by the installed build, one after the other, each only when the new one is ready.
 
-        Raises Unavailable when one does not become ready; then the old one goes on. The provisioner's pilots are taken over by the next.
+        Raises Unavailable when one does not become ready, and OSError when it cannot be started or written down; then the old one goes on. The provisioner's
+        pilots are taken over by the next.
         """
         self._upgrade("pre")
         build(self.data / "pilot.pyz")
-        for name in PROGRAMS[:2]:
-            self._replace(name)
+        try:
+            for name in PROGRAMS[:2]:
+                self._replace(name)
+        finally:
+            self._drop_second()
         self._replace_provisioner()
         if self.database is not None:  # nobody else has it, so the old code is gone
             self._upgrade("post")
@@ -122,7 +126,6 @@ class Tree:
         self.second = new
         self._note()
         if not self._wait(lambda: new.is_ready or not new.is_running, START_SECONDS) or not new.is_ready:
-            self._drop_second()
             raise Unavailable(f"the new {name} did not become ready; the old one goes on", code="up.reload", hint=f"look into {old.log_path}")
         self.children[self.children.index(old)], self.second = new, old
         self._note()
@@ -259,7 +262,8 @@ def run(data: Path, *, port: int | None = None, slots: int | None = None, ready:
         with stoppable(hangups.is_the_end):
             try:
                 tree.start()
-                write_private(data / "run" / "up.json", json.dumps({"pid": os.getpid()}))
+                (data / "run" / "reload.json").unlink(missing_ok=True)
+                write_private(data / "run" / "up.json", json.dumps({"pid": os.getpid(), "reloads": True}))
                 ready(tree.url)
                 while True:
                     time.sleep(0.2)
@@ -298,19 +302,36 @@ def has_terminal() -> bool:
 
 
 def _reload(tree: Tree) -> None:
-    """Reloads, and leaves what came of it for `panda reload`."""
-    result = {"at": time.time(), "error": "", "hint": ""}
+    """Reloads, and leaves what came of it for `panda reload`, with the time at which it began: whoever asked later waits for the next.
+
+    That is by the clock of the machine, which is the same for all processes and does not jump.
+    """
+    begun_seconds, failure = time.monotonic(), None
     try:
         tree.reload()
-        log.info("up.reloaded")
-    except PandaError as error:
-        log.error("up.not_reloaded", error=error.detail, hint=error.hint)
-        result |= {"error": error.detail, "hint": error.hint or ""}
-    write_private(tree.data / "run" / "reload.json", json.dumps(result))
+    except (PandaError, OSError) as error:
+        failure = error
+    detail, hint = _words(failure) if failure is not None else ("", "")
+    with suppress(OSError):  # a disk that is full is no reason to end
+        if failure is not None:
+            log.error("up.not_reloaded", error=detail, hint=hint)
+        else:
+            log.info("up.reloaded")
+    with suppress(OSError):
+        write_private(tree.data / "run" / "reload.json", json.dumps({"begun_seconds": begun_seconds, "error": detail, "hint": hint}))
 
 
 def _keep(tree: Tree) -> None:
     try:
         tree.look()
-    except PandaError as error:
-        log.error("up.failed", error=error.detail, hint=error.hint)
+    except (PandaError, OSError) as failure:
+        detail, hint = _words(failure)
+        with suppress(OSError):
+            log.error("up.failed", error=detail, hint=hint)
+
+
+def _words(failure: PandaError | OSError) -> tuple[str, str]:
+    """What went wrong and what helps, for a person."""
+    if isinstance(failure, PandaError):
+        return failure.detail, failure.hint or ""
+    return f"{type(failure).__name__}: {failure}", ""

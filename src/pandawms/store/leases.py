@@ -1,6 +1,6 @@
 """Leases: jobs in the hands of pilots, from the claim to the moment before their end. Sets only: every function is one statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ from pandawms.store.sql import load
 
 sql = load("leases")
 
-Key = tuple[int, str]
-"""A job and the claim that has it, as 32 hexadecimal digits: two claims may name the same job, and only one of them holds it."""
+Key = tuple[int, str, int]
+"""A job, the claim that has it (32 hexadecimal digits) and the queue of its pilot's token: of several that name a job only one can hold it."""
 
 
 class Given(NamedTuple):
@@ -48,20 +48,9 @@ class RequirementRow(NamedTuple):
     gpus: int
 
 
-class Beat(NamedTuple):
-    """A heartbeat: the status that the pilot's phase stands for, and the queue whose token it came with."""
-
-    job_id: int
-    claim_id: str
-    status: str
-    queue_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """The answer to a heartbeat of a job that is still its claim's; `verdict` is None when it goes on."""
 
-    job_id: int
     verdict: str | None
     reason: str | None
 
@@ -130,11 +119,19 @@ async def claim(connection: Connection, groups: Sequence[Group], share_ids: Sequ
     return [_given(row) async for row in rows]
 
 
-async def beat(connection: Connection, beats: Collection[Beat], lease_seconds: float) -> dict[int, Told]:
-    """Renews leases and returns what each job that is still its claim's is told."""
-    job_ids, claim_ids, statuses, queue_ids = zip(*sorted(set(beats)), strict=True)
-    rows = sql.beat(connection, job_ids=job_ids, claim_ids=claim_ids, statuses=statuses, queue_ids=queue_ids, lease_seconds=lease_seconds)
-    return {row[0]: Told(*row) async for row in rows}
+async def spent(connection: Connection, claim_ids: Collection[str]) -> set[str]:
+    """Returns those of the claims whose jobs have run and wait for a merge."""
+    return {row["claim_id"].hex async for row in sql.spent(connection, claim_ids=list(claim_ids))}
+
+
+async def beat(connection: Connection, statuses: Mapping[Key, str], lease_seconds: float) -> dict[Key, Told]:
+    """Renews leases, each with the status that its pilot's phase stands for, and returns what each job that is still its claim's is told."""
+    ordered = sorted(statuses)
+    job_ids, claim_ids, queue_ids = zip(*ordered, strict=True)
+    rows = sql.beat(
+        connection, job_ids=job_ids, claim_ids=claim_ids, statuses=[statuses[key] for key in ordered], queue_ids=queue_ids, lease_seconds=lease_seconds
+    )
+    return {(job_id, claim_id.hex, queue_id): Told(verdict, reason) async for job_id, claim_id, queue_id, verdict, reason in rows}
 
 
 async def elsewhere(connection: Connection, job_ids: Collection[int], queue_id: int) -> list[int]:
@@ -142,16 +139,12 @@ async def elsewhere(connection: Connection, job_ids: Collection[int], queue_id: 
     return [row["job_id"] async for row in sql.elsewhere(connection, job_ids=list(job_ids), queue_id=queue_id)]
 
 
-async def lock_held(connection: Connection, claims: Collection[tuple[Key, int]]) -> dict[Key, Reported]:
-    """Locks, of the jobs named with their claim and the queue of its token, those that the claim still holds under a lease."""
-    ordered = sorted(claims)
-    job_ids = [key[0] for key, _ in ordered]
-    rows = sql.lock_held(
-        connection, job_ids=job_ids, claim_ids=[key[1] for key, _ in ordered], queue_ids=[queue_id for _, queue_id in ordered],
-        low=job_ids[0], high=job_ids[-1],
-    )  # fmt: skip
+async def lock_held(connection: Connection, keys: Collection[Key]) -> dict[Key, Reported]:
+    """Locks, of the jobs named, those that their claim still holds under a lease."""
+    job_ids, claim_ids, queue_ids = zip(*sorted(keys), strict=True)
+    rows = sql.lock_held(connection, job_ids=job_ids, claim_ids=claim_ids, queue_ids=queue_ids, low=job_ids[0], high=job_ids[-1])
     return {
-        (row["job_id"], row["claim_id"].hex): Reported(
+        (row["job_id"], row["claim_id"].hex, row["queue_id"]): Reported(
             row["job_id"], row["task_id"], row["status"], row["queue_id"], row["attempt"], row["kind"], False, row["version"], row["serial"],
             row["endpoint_id"], row["n_inputs"], row["has_successors"],
         )

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pandawms.domain.job import JOB
 from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
@@ -13,6 +14,8 @@ sql = load("tasks")
 
 LARGE = 10_000
 """Jobs from which on the counts of a task are kept."""
+FINAL = sorted(str(status) for status in JOB.final)
+"""The statuses of jobs that change no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,28 +194,34 @@ async def job_counts(connection: Connection, task_ids: Sequence[int]) -> dict[in
     """Returns how many jobs each task has by status, hot and ended.
 
     Counting takes about 0.3 us a job. So what was counted of a task with ten thousand jobs or more is kept and told again for 10 us a job (10 s at a million),
-    and for ever when the task has ended.
+    and for ever when the task and all its jobs had ended before they were counted.
     """
     found: dict[int, list[JobCount]] = {task_id: [] for task_id in task_ids}
-    kept = {row["task_id"]: row["counts"] async for row in sql.kept_counts(connection, task_ids=list(task_ids))}
+    kept = {row["task_id"]: row["counts"] async for row in sql.kept_counts(connection, task_ids=list(task_ids), final_statuses=FINAL)}
     for task_id, counts in kept.items():
         found[task_id] = [JobCount(**count) for count in counts]
+    counted_at = None
     async for row in sql.counts(connection, task_ids=[task_id for task_id in task_ids if task_id not in kept]):
-        found[row["task_id"]].append(JobCount(**row))
-    await _keep_counts(connection, {task_id: found[task_id] for task_id in found.keys() - kept.keys()})
+        found[row["task_id"]].append(_job_count(row))
+        counted_at = row["counted_at"]
+    await _keep_counts(connection, {task_id: found[task_id] for task_id in found.keys() - kept.keys()}, counted_at)
     return found
 
 
-async def _keep_counts(connection: Connection, counted: dict[int, list[JobCount]]) -> None:
+async def _keep_counts(connection: Connection, counted: dict[int, list[JobCount]], counted_at: datetime | None) -> None:
     large = {task_id: n for task_id in sorted(counted) if (n := sum(count.n for count in counted[task_id])) >= LARGE}
     if large and await sql.may_write(connection):
         for task_id, n in large.items():
-            await sql.keep_counts(connection, task_id=task_id, n=n, counts=[asdict(count) for count in counted[task_id]])
+            await sql.keep_counts(connection, task_id=task_id, counted_at=counted_at, n=n, counts=[asdict(count) for count in counted[task_id]])
 
 
 async def ended_lately(connection: Connection, task_id: int, n: int) -> list[Ended]:
     """Returns the times of the newest n finished jobs."""
     return [Ended(**row) async for row in sql.ended_lately(connection, task_id=task_id, n=n)]
+
+
+def _job_count(row: Any) -> JobCount:
+    return JobCount(**{name: row[name] for name in JobCount.__dataclass_fields__})
 
 
 def _task(row: Any) -> Task:

@@ -67,3 +67,24 @@ async def test_a_call_that_stays_refused_ends_with_what_the_server_said_when_pat
     said, again = await exchanged(lambda _n, writer: writer.write(BUSY), patience_seconds=0.05)
     assert said == [(503, b"")]
     assert again
+
+
+async def test_after_the_word_to_leave_the_next_call_goes_out_once_on_a_new_connection() -> None:
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while asked := await reader.read(1000):
+            heard.append(asked)
+            writer.write(ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") if len(heard) % 2 else BUSY)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    again: list[int] = []
+    exchange = Exchange(Server("127.0.0.1", server.sockets[0].getsockname()[1]), again.append)
+    over = asyncio.Event()
+    exchange.send(b"first", lambda _status, _body: exchange.send(b"second", lambda _status, _body: over.set()))
+    await asyncio.wait_for(over.wait(), 10)
+    exchange.close()
+    server.close()
+    await server.wait_closed()
+    assert (heard, again) == ([b"first", b"second", b"second"], [503])

@@ -38,7 +38,7 @@ async def _checks(pool: Pool) -> tuple[HealthCheck, ...]:
             engines = await system.engines(connection)
             number = await system.schema_version(connection)
             silent = await _silent(connection)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, Unavailable) as error:
         return (HealthCheck(name="database", ok=False, detail=f"does not answer: {type(error).__name__}"),)
     newest = runner.migrations()[-1].number
     return (

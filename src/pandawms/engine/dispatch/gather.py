@@ -1,6 +1,5 @@
 """Answers claims in batches: one statement picks and leases, then each pilot is told all about its jobs."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -31,18 +30,17 @@ PILOT_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Dispatcher:
-    """The claims of one server process. `gate` bounds the batches that are under way together with those of others who have it."""
+    """The claims of one server process."""
 
     pool: Pool
     services: Services
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     _offer: Offer = field(default_factory=Offer)
     _blueprints: Blueprints = field(default_factory=Blueprints)
     _pilots_noted: dict[int, float] = field(default_factory=dict)
     _gatherer: Gatherer[Claim, tuple[JobSpec, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._gatherer = Gatherer(self._work, gate=self.gate)
+        self._gatherer = Gatherer(self._work)
 
     async def claim(self, claim: Claim) -> tuple[JobSpec, ...]:
         """Gives the claim its jobs, leased and committed; the same claim again gets the same jobs. Empty when nothing fits."""
@@ -64,14 +62,15 @@ class Dispatcher:
         """Jobs for claims that have none yet; those that hold some, because their answer was lost, get them again and no more.
 
         A claim for one job that holds it cannot get another: the database refuses the batch. Only then, or when there was nothing for it, it is looked up.
-        A claim for several may have ended a part of them, so it is always looked up.
+        A claim for several may have ended a part of them, so it is always looked up. One that comes again when its jobs wait for a merge gets nothing.
         """
         given = await self._held(connection, [claim for claim in claims if claim.request.n_jobs > 1])
         try:
             return given + await self._take(connection, _without(claims, given))
         except asyncpg.UniqueViolationError:
             given = await self._held(connection, claims)
-            return given + await self._take(connection, _without(claims, given))
+            spent = await leases.spent(connection, [claim.claim_id for claim in claims])
+            return given + await self._take(connection, [claim for claim in _without(claims, given) if claim.claim_id not in spent])
 
     async def _take(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
         """Claims that got less than they wanted try once more, with what is new and with more rows in reserve."""
@@ -103,7 +102,7 @@ class Dispatcher:
 
     async def _specs(self, connection: Connection, given: Sequence[Given]) -> dict[int, JobSpec]:
         found = await jobs.specs(connection, [each.job_id for each in given])
-        if any(each.queue_id not in self._offer.roots for each in given):
+        if not all(self._offer.knows(each.queue_id, each.requirement_id, found[each.job_id].endpoint_id) for each in given):
             await self._offer.refresh(connection, older_than_seconds=0)
         blueprints = await self._blueprints.of(connection, {(each.task_id, found[each.job_id].version) for each in given})
         offer, manager = self._offer, self.services.data_manager

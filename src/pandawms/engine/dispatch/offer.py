@@ -44,6 +44,11 @@ class Offer:
             found = self._fitting[slot] = planning.fitting(slot, self.requirements.values())
         return found
 
+    def knows(self, queue_id: int, requirement_id: int, endpoint_id: int | None) -> bool:
+        """Whether all that a job needs to be described was there when this was read; a job that another server gave away may be newer."""
+        roots = self.roots.get(queue_id)
+        return roots is not None and requirement_id in self.requirements and (endpoint_id is None or endpoint_id in roots.endpoints)
+
     def share_order(self) -> list[int]:
         """Returns the leaf shares, least served first."""
         return planning.share_order(self._shares, self._given)

@@ -9,6 +9,9 @@ import asyncpg
 import structlog
 
 from pandawms.domain.errors import Conflict, NotFound
+from pandawms.engine.boundary import DATABASE_AWAY
+from pandawms.engine.dispatch.gather import hands_out
+from pandawms.engine.dispatch.plan import Claim
 from pandawms.store import places, workers
 from pandawms.store.database import Pool
 from pandawms.store.kept import Kept
@@ -20,6 +23,7 @@ log = structlog.get_logger()
 NOTE_SECONDS = 10.0
 """A worker is noted as seen at most once in this time."""
 MOST_NOTED = 50_000
+NOT_NOTED: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 
 @dataclass(slots=True)
@@ -48,6 +52,16 @@ class Presence:
 
     async def admit(self, worker_id: int | None, queue: QueueState) -> None:
         """Notes that a pilot asks for work. Raises NotFound or Conflict when its worker has ended: what it got would be taken away at once."""
+        await self._check(worker_id, queue)
+        self.hear(worker_id, queue)
+
+    async def gives(self, claim: Claim) -> bool:
+        """Whether the queue of a claim, which may have waited for long, hands out jobs. Raises NotFound or Conflict when its worker has ended meanwhile."""
+        queue = await self.queue(claim.request.queue)
+        await self._check(claim.request.worker_id, queue)
+        return hands_out(queue.status)
+
+    async def _check(self, worker_id: int | None, queue: QueueState) -> None:
         if worker_id is None:
             return
         worker = await self._workers.get(worker_id)
@@ -57,7 +71,6 @@ class Presence:
             raise Conflict(
                 f"worker {worker_id} has ended", code="worker.ended", field="worker_id", value=worker_id, allowed="a worker that lives", hint="end this pilot"
             )
-        self.hear(worker_id, queue)
 
     def hear(self, worker_id: int | None, queue: QueueState) -> None:
         """Notes that the pilot of a worker was heard; written soon, with others, at most once in 10 s, and only for a living worker of this queue."""
@@ -79,7 +92,7 @@ class Presence:
             try:
                 async with self.pool.acquire() as connection:
                     await workers.hear(connection, heard)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except NOT_NOTED as error:
                 log.warning("workers.not_noted", workers=len(heard), error=str(error))
                 for worker_id in heard:
                     self._noted.pop(worker_id, None)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pandawms.domain.errors import Unavailable
+from pandawms.domain.errors import Conflict, NotFound, Unavailable
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.wire.pilot.claim import JobSpec
 
@@ -55,7 +55,10 @@ class Seat:
         self._leave(())
 
     def settle(self) -> float:
-        """Leaves with what the attempt got. Returns the reach of a claim that got nothing (infinite after a failure), else -1."""
+        """Leaves with what the attempt got. Returns the reach of a claim that got nothing (infinite after a failure), else -1.
+
+        A claim that is refused says nothing of the others.
+        """
         attempt, self.attempt = self.attempt, None
         if attempt is None or attempt.cancelled():
             return -1
@@ -63,7 +66,7 @@ class Seat:
         if error is not None:
             if not self.answer.done():
                 self.answer.set_exception(error)
-            return float("inf")
+            return -1 if isinstance(error, (Conflict, NotFound)) else float("inf")
         given = attempt.result()
         if given or self.is_over:
             self._leave(given)

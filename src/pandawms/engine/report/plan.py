@@ -1,6 +1,6 @@
 """Decides how a report ends a job, and how a report that comes late or again is answered. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -34,9 +34,18 @@ def claim_of(said: JobBeat | JobReport) -> str:
     return said.claim_id.replace("-", "").lower()
 
 
-def key(report: JobReport) -> Key:
-    """Returns what a report is known by."""
-    return report.job_id, claim_of(report)
+def key(said: JobBeat | JobReport, queue_id: int) -> Key:
+    """Returns what a heartbeat or a report is known by."""
+    return said.job_id, claim_of(said), queue_id
+
+
+def statuses(beats: Iterable[tuple[Key, JobBeat]]) -> dict[Key, str]:
+    """Returns the status that each job's phase stands for; of several heartbeats of a job that come together the furthest counts."""
+    found: dict[Key, str] = {}
+    for each, beat in beats:
+        if found.get(each) != "running":
+            found[each] = PHASES[beat.phase]
+    return found
 
 
 def reported_outcome(report: JobReport) -> Outcome:
@@ -75,6 +84,7 @@ def _written(job: Reported, expected: Sequence[Output], written: dict[str, Writt
     All files of a job that waits for a merge go to its transient dataset: the others move to where they belong when the merge has succeeded, so that
     no reader sees the output of a job that may have to run again.
     """
+    assert job.endpoint_id is not None or not expected, "where outputs go is fixed when a job is made"
     aside = next((output.target.dataset_id for output in expected if output.target.role == "transient"), None)
     kept = []
     for n, output in enumerate(expected, job.n_inputs):
@@ -95,6 +105,14 @@ def answer_unheld(report: JobReport, known: Known | None) -> ReportVerdict:
     if same and (known.status in ("finished", "merging")) == is_success and (is_success or known.error_code == report.outcome.code):
         return ReportVerdict(report.job_id, "repeated", known.status)
     return ReportVerdict(report.job_id, "refused", known.status, "the job was ended otherwise before this report came")
+
+
+def answer_beside(report: JobReport, taken: JobReport, verdict: ReportVerdict) -> ReportVerdict:
+    """A report that came together with one of the same job and claim, which was taken (maybe itself): it says the same, or it is too late."""
+    is_success = report.outcome.is_success
+    if is_success == taken.outcome.is_success and (is_success or report.outcome.code == taken.outcome.code):
+        return verdict
+    return ReportVerdict(report.job_id, "refused", verdict.status, "the job was ended otherwise by a report that came with this one")
 
 
 def now() -> datetime:

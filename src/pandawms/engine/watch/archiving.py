@@ -1,19 +1,21 @@
 """Takes ranges of old jobs out of the database: files first, then the partitions. Beside running jobs, and safe to kill at any point.
 
 One range after another: its tables are written to files and counted again, which makes it `written`; its partitions are detached and dropped, each in
-transactions of a moment, which makes it `retired`. Whoever comes next goes on where the last one was killed.
+transactions of a moment, which makes it `retired`. Whoever comes next goes on where the last one was killed. Writing may take hours, in which somebody may
+retry a task: whether a range may go is asked before it is begun and once more before it is `written`.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from pandawms.domain.errors import Invalid, PandaError, Unavailable
+from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.store import archive, database, partitions
 from pandawms.store.archive import DETAILS, ROWS, Archived, Ready, Written
 from pandawms.store.database import Connection
@@ -70,12 +72,13 @@ async def _nothing(_n: int) -> None:
 @dataclass(slots=True)
 class Progress:
     """Who is told how a run goes: `rows` after each chunk, `wrote` after each file, `ended` when a range is out, `changed` when rows of a table came after
-    its file, so that it is written again by the next run."""
+    its file, so that it is written again by the next run, `stayed` when a range was given up, as a task with jobs in it is not done any more."""
 
     rows: Callable[[int], Awaitable[None]] = _nothing
     wrote: Callable[[Written], None] = lambda file: None
     ended: Callable[[Range, str], None] = lambda span, state: None
     changed: Callable[[Range, str], None] = lambda span, table: None
+    stayed: Callable[[Range], None] = lambda span: None
 
 
 async def outlook(connection: Connection, policy: Policy) -> Outlook:
@@ -104,8 +107,7 @@ async def run(connection: Connection, policy: Policy, progress: Progress | None 
         for each in todo.begun:
             done += await _go_on(connection, policy, each, progress)
         for ready in todo.ready:
-            await archive.begin(connection, ready)
-            done += await _retire(connection, policy, ready.span, progress)
+            done += await _begin(connection, policy, ready.span, progress)
         if policy.keep_rows_days:
             for old in await archive.old_rows(connection, policy.keep_rows_days):
                 await partitions.drop(connection, ROWS, old.span.from_id)
@@ -115,13 +117,21 @@ async def run(connection: Connection, policy: Policy, progress: Progress | None 
     return done
 
 
+async def _begin(connection: Connection, policy: Policy, span: Range, progress: Progress) -> list[tuple[Range, str]]:
+    """Takes out a range that could go when the run began, if it still can."""
+    found = await archive.ready(connection, span, policy.keep_days)
+    if found is None:
+        return []
+    await archive.begin(connection, found)
+    return await _retire(connection, policy, span, progress)
+
+
 async def _go_on(connection: Connection, policy: Policy, begun: Archived, progress: Progress) -> list[tuple[Range, str]]:
     """A range that was begun: what is written is dropped; what is being written is looked at again, as a task may have been retried since."""
     if begun.state == "written":
         return await _drop(connection, begun.span, progress)
     if not policy.keep_days or await archive.ready(connection, begun.span, policy.keep_days) is None:
-        await archive.forget(connection, begun.span)
-        return []
+        return await _give_up(connection, policy, begun.span, progress)
     return await _retire(connection, policy, begun.span, progress)
 
 
@@ -133,13 +143,44 @@ async def _retire(connection: Connection, policy: Policy, span: Range, progress:
         known = complete.get(table)
         if known is None or not (policy.folder / known.path).exists():
             await archive.drop_file(connection, span, table)
-            file = await archive_files.write(connection, table, span, policy.folder, f"jobs-{span}/{table}.parquet", progress.rows)
+            file = await archive_files.write(connection, table, span, policy.folder, _path(span, table), progress.rows)
             await archive.add_file(connection, span, file)
             progress.wrote(file)
     if not await _is_complete(connection, span, progress):
         return []
-    await archive.note_written(connection, span)
+    if not await _settle(connection, policy, span):
+        return await _give_up(connection, policy, span, progress)
     return await _drop(connection, span, progress)
+
+
+def _path(span: Range, table: str) -> str:
+    return f"jobs-{span}/{table}.parquet"
+
+
+async def _settle(connection: Connection, policy: Policy, span: Range) -> bool:
+    """Makes a range `written` if it still may go; returns whether it may. Who retries a task after that finds its details in the files."""
+    async with connection.transaction():
+        if await archive.ready(connection, span, policy.keep_days) is None:
+            return False
+        await archive.note_written(connection, span)
+        return True
+
+
+async def _give_up(connection: Connection, policy: Policy, span: Range, progress: Progress) -> list[tuple[Range, str]]:
+    """A range that is being written stays in the database. Its files go first: cut off in between, it is found again."""
+    await asyncio.to_thread(_delete_files, policy.folder, span)
+    await archive.forget(connection, span)
+    progress.stayed(span)
+    return []
+
+
+def _delete_files(folder: Path, span: Range) -> None:
+    for table in (*DETAILS, ROWS):
+        complete = folder / _path(span, table)
+        for path in (complete, complete.with_name(f"{complete.name}.part")):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # it was never made, or somebody keeps something else there
+        complete.parent.rmdir()
 
 
 async def _is_complete(connection: Connection, span: Range, progress: Progress) -> bool:
@@ -191,8 +232,8 @@ async def keep(options: database.Options, policy: Policy, stop: asyncio.Event) -
     while policy.keep_days and not stop.is_set():
         try:
             await _once(options, policy, stop)
-        except (PandaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("archive.failed", error=str(error))
+        except Exception as error:  # the loop is one of the three boundaries where everything is caught; pyarrow's errors are ValueErrors
+            log.warning("archive.failed", error=str(error), exc_info=not isinstance(error, (PandaError, *DATABASE_AWAY)))
         await _pause(stop, LOOK_SECONDS)
 
 
@@ -200,7 +241,7 @@ async def _once(options: database.Options, policy: Policy, stop: asyncio.Event) 
     require_pyarrow()
     connection = await database.connect(options, "archive")
     try:
-        await run(connection, policy, Progress(Rest(stop).after, ended=_log_end, changed=_log_change))
+        await run(connection, policy, Progress(Rest(stop).after, ended=_log_end, changed=_log_change, stayed=_log_stay))
     except Stopped:
         log.info("archive.stopped")
     finally:
@@ -213,6 +254,10 @@ def _log_end(span: Range, state: str) -> None:
 
 def _log_change(span: Range, table: str) -> None:
     log.warning("archive.changed", range=str(span), table=table)
+
+
+def _log_stay(span: Range) -> None:
+    log.info("archive.stayed", range=str(span))
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _AGAIN = frozenset({429, 500, 502, 503, 504})
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
 
 Answered = Callable[[int, bytes], None]
@@ -38,16 +39,22 @@ class Exchange(asyncio.Protocol):
         self._deadline = 0.0
         self._pause = 0.02
         self._is_closed = False
+        self._is_leaving = False
+        self._resending: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
 
     def send(self, request: bytes, answered: Answered) -> None:
         """Sends a request; `answered` is called once, later."""
         self._request, self._answered = request, answered
         self._deadline = 0.0
-        if self._transport is not None:
-            self._transport.write(request)
-        else:
+        self._write()
+
+    def _write(self) -> None:
+        """Sends what waits: on this connection, or on the next when there is none or the server has said that it closes this one."""
+        if self._transport is None:
             self.open()
+        elif not self._is_leaving:
+            self._transport.write(self._request)
 
     @property
     def is_waiting(self) -> bool:
@@ -71,7 +78,7 @@ class Exchange(asyncio.Protocol):
         with suppress(OSError):
             await asyncio.get_running_loop().create_connection(lambda: self, self._server.host, self._server.port)
             return
-        if self._answered is not None:
+        if self._is_unanswered:
             self._retry(0, self._pause)
         else:
             asyncio.get_running_loop().call_later(self._pause, self.open)
@@ -79,7 +86,7 @@ class Exchange(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Sends what waits."""
         self._transport = cast(asyncio.Transport, transport)
-        if self._answered is not None:
+        if self._is_unanswered:
             self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -94,6 +101,9 @@ class Exchange(asyncio.Protocol):
             return
         self._buffer = b""
         status = int(data[9:12])
+        if _CLOSE.search(data, 0, end + 2) and self._transport is not None:
+            self._is_leaving = True
+            self._transport.close()
         if status in _AGAIN:
             after = _RETRY_AFTER.search(data, 0, end + 2)
             self._retry(status, float(after[1]) if after else self._pause)
@@ -104,9 +114,10 @@ class Exchange(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Opens the connection again and sends what was not answered."""
         self._transport, self._buffer = None, b""
+        is_expected, self._is_leaving = self._is_leaving, False
         if self._is_closed:
             return
-        if self._answered is not None:
+        if self._is_unanswered and not is_expected:
             self._retry(0, 0.0)
         else:
             self.open()
@@ -121,12 +132,15 @@ class Exchange(asyncio.Protocol):
             return
         self._again(status)
         self._pause = min(1.0, self._pause * 2)
-        asyncio.get_running_loop().call_later(pause, self._resend)
+        self._resending = asyncio.get_running_loop().call_later(pause, self._resend)
+
+    @property
+    def _is_unanswered(self) -> bool:
+        """Whether a request waits for its answer, rather than for the moment at which it is sent again."""
+        return self._answered is not None and self._resending is None
 
     def _resend(self) -> None:
+        self._resending = None
         if self._answered is None or self._is_closed:
             return
-        if self._transport is not None:
-            self._transport.write(self._request)
-        else:
-            self.open()
+        self._write()

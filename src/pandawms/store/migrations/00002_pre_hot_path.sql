@@ -20,7 +20,8 @@ ALTER TABLE replica DROP CONSTRAINT replica_file_id_fkey, DROP CONSTRAINT replic
 ALTER TABLE job_spec ALTER COLUMN delta DROP NOT NULL, ADD COLUMN serial integer, ADD COLUMN endpoint_id integer, ADD COLUMN first_event bigint,
     ADD COLUMN n_events bigint, ADD COLUMN n_inputs integer;
 
--- Outputs of a job get their rows when they are written; an input stands where its job stands.
+-- Outputs of a job get their rows when they are written; an input stands where its job stands. What was named for jobs that ended without it is no more.
+DELETE FROM job_file f USING job_archive a WHERE a.job_id = f.job_id AND f.role = 'output' AND f.file_id IS NULL;
 ALTER TABLE job_file ALTER COLUMN status DROP NOT NULL;
 
 -- An index whose predicate names the status makes every change of status rewrite all indexes. These name where a job stands for dispatch instead,
@@ -34,7 +35,9 @@ CREATE INDEX job_ready ON job (queue_id, share_id, requirement_id, priority DESC
 CREATE INDEX job_unplaced ON job (standing DESC, job_id) WHERE standing IN ('new', 'assigned');
 -- Jobs in the hands of pilots: counted for the shares, looked through by watch.
 CREATE INDEX job_leased ON job (queue_id, share_id) WHERE standing = 'leased';
--- The n-th job of a claim: the same claim at two servers at once cannot get more than it asked for.
+-- The n-th job of a claim: the same claim at two servers at once cannot get more than it asked for. Jobs that are claimed already get their numbers.
+UPDATE job j SET claim_n = n.claim_n
+FROM (SELECT job_id, row_number() OVER (PARTITION BY claim_id ORDER BY job_id) - 1 AS claim_n FROM job WHERE claim_id IS NOT NULL) n WHERE n.job_id = j.job_id;
 CREATE UNIQUE INDEX job_claimed ON job (claim_id, claim_n) WHERE claim_id IS NOT NULL;
 -- Every row is rewritten several times in its life and then deleted: vacuum comes early and works without a pause.
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);

@@ -1,10 +1,3 @@
--- name: fitting(cores, memory_mb, disk_mb, wall_seconds, architecture, gpus)
--- The requirement classes that a slot of this size can run; a limit that is null does not bind.
-SELECT requirement_id FROM requirement
-WHERE cores <= :cores AND memory_mb <= coalesce(:memory_mb::integer, memory_mb) AND disk_mb <= coalesce(:disk_mb::integer, disk_mb)
-    AND wall_seconds <= coalesce(:wall_seconds::integer, wall_seconds) AND architecture IN ('any', :architecture) AND gpus <= :gpus
-ORDER BY requirement_id;
-
 -- name: requirements()
 SELECT requirement_id, cores, memory_mb, disk_mb, wall_seconds, architecture, gpus FROM requirement ORDER BY requirement_id;
 
@@ -12,6 +5,10 @@ SELECT requirement_id, cores, memory_mb, disk_mb, wall_seconds, architecture, gp
 -- Jobs that are leased under these claims already: the answer to a repeated claim.
 SELECT job_id, claim_id, task_id, queue_id, requirement_id, attempt, share_id FROM job
 WHERE claim_id = ANY (:claim_ids::uuid[]) AND lease_expires_at IS NOT NULL ORDER BY claim_id, claim_n;
+
+-- name: spent(claim_ids)
+-- Of these claims, those with jobs that wait for a merge: such a job is nobody's, but the index of claims still knows it.
+SELECT DISTINCT claim_id FROM job WHERE claim_id = ANY (:claim_ids::uuid[]) AND lease_expires_at IS NULL;
 
 -- name: claim(queue_ids, slots, counts, starts, class_slots, classes, share_ids, claim_ids, claim_ns, worker_ids, spare, lease_seconds)
 -- Gives the first ready jobs of each group (a queue and a slot) to the claims of that group: shares in the order given, then priority, then age.
@@ -51,23 +48,23 @@ SELECT job_id, claim_id, task_id, queue_id, requirement_id, attempt, share_id FR
 
 -- name: beat(job_ids, claim_ids, statuses, queue_ids, lease_seconds)
 -- Renews leases and follows the pilot's phase (never backwards). Returns a row for each job that is still this claim's, with what it is told.
--- The jobs come sorted and are looked up one by one (as in lock_held): a join may go through all claimed jobs when it takes them for few.
+-- Jobs are looked up by their ids alone (as in lock_held): with the claim, a join may go through all claimed jobs when it takes them for few.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :statuses::text[], :queue_ids::integer[]) AS a (job_id, claim_id, status, queue_id)
+), locked AS MATERIALIZED (
+    SELECT job_id, task_id, claim_id, queue_id, status FROM job WHERE job_id = ANY (:job_ids::bigint[]) AND lease_expires_at IS NOT NULL
+    ORDER BY job_id FOR NO KEY UPDATE
 ), held AS MATERIALIZED (
     SELECT j.job_id, j.task_id, j.status AS from_status, CASE WHEN j.status = 'running' THEN 'running' ELSE a.status END AS to_status
-    FROM asked a CROSS JOIN LATERAL (
-        SELECT job_id, task_id, status FROM job
-        WHERE job_id = a.job_id AND claim_id = a.claim_id AND queue_id = a.queue_id AND lease_expires_at IS NOT NULL FOR NO KEY UPDATE
-    ) j
+    FROM asked a JOIN locked j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
 ), renewed AS (
     UPDATE job j SET lease_expires_at = now() + make_interval(secs => :lease_seconds), status = h.to_status FROM held h WHERE j.job_id = h.job_id
-    RETURNING j.job_id
+    RETURNING j.job_id, j.claim_id, j.queue_id
 ), logged AS (
     INSERT INTO job_event (job_id, task_id, event, from_status, to_status, who)
     SELECT job_id, task_id, CASE to_status WHEN 'running' THEN 'run' ELSE 'start' END, from_status, to_status, 'report' FROM held WHERE from_status <> to_status
 )
-SELECT r.job_id, o.verdict, o.reason FROM renewed r LEFT JOIN job_order o USING (job_id);
+SELECT r.job_id, r.claim_id, r.queue_id, o.verdict, o.reason FROM renewed r LEFT JOIN job_order o USING (job_id);
 
 -- name: elsewhere(job_ids, queue_id)
 -- Of the jobs named, those of another queue.
@@ -77,16 +74,17 @@ SELECT job_id FROM job_archive WHERE job_id = ANY (:job_ids::bigint[]) AND queue
 ORDER BY job_id;
 
 -- name: lock_held(job_ids, claim_ids, queue_ids, low, high)
--- Of the jobs named (sorted), those that their claim still holds under a lease, locked in that order, with what a report needs to know of them.
+-- Of the jobs named, those that their claim still holds under a lease, locked in order, with what a report needs to know of them.
+WITH locked AS MATERIALIZED (
+    SELECT job_id, task_id, status, queue_id, attempt, claim_id FROM job WHERE job_id = ANY (:job_ids::bigint[]) AND lease_expires_at IS NOT NULL
+    ORDER BY job_id FOR NO KEY UPDATE
+)
 SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id, s.version, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
     coalesce(s.endpoint_id, (s.delta ->> 'endpoint_id')::integer) AS endpoint_id,
     coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = j.job_id AND f.role = 'input')) AS n_inputs,
     EXISTS (SELECT 1 FROM job_edge e WHERE e.predecessor_id = j.job_id) AS has_successors
 FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :queue_ids::integer[]) AS a (job_id, claim_id, queue_id)
-CROSS JOIN LATERAL (
-    SELECT job_id, task_id, status, queue_id, attempt, claim_id FROM job
-    WHERE job_id = a.job_id AND claim_id = a.claim_id AND queue_id = a.queue_id AND lease_expires_at IS NOT NULL FOR NO KEY UPDATE
-) j
+JOIN locked j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
 JOIN job_spec s ON s.job_id = j.job_id AND s.job_id BETWEEN :low AND :high;
 
 -- name: lock(job_ids, statuses)

@@ -90,20 +90,24 @@ UPDATE task SET round = round + 1 WHERE task_id = :task_id;
 SELECT task_id, status FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
 
 -- name: counts(task_ids)
--- Jobs of tasks by status, hot and ended, with what they used and how many were another attempt at what a job before had failed to do.
-SELECT task_id, status, count(*) AS n, count(*) FILTER (WHERE attempt > 1) AS retries, 0::double precision AS wall_seconds, 0::double precision AS cpu_seconds
+-- Jobs of tasks by status, hot and ended, with what they used and how many were another attempt at what a job before had failed to do; `counted_at` is when
+-- the counting began.
+SELECT task_id, status, count(*) AS n, count(*) FILTER (WHERE attempt > 1) AS retries, 0::double precision AS wall_seconds, 0::double precision AS cpu_seconds,
+    statement_timestamp() AS counted_at
 FROM job WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status
 UNION ALL
-SELECT task_id, status, count(*), count(*) FILTER (WHERE attempt > 1), coalesce(sum(wall_seconds), 0), coalesce(sum(cpu_seconds), 0)
+SELECT task_id, status, count(*), count(*) FILTER (WHERE attempt > 1), coalesce(sum(wall_seconds), 0), coalesce(sum(cpu_seconds), 0),
+    statement_timestamp()
 FROM job_archive WHERE task_id = ANY (:task_ids::bigint[]) GROUP BY task_id, status;
 
--- name: kept_counts(task_ids)
--- What was counted of large tasks and is still believed: for 10 us a job, or for ever when the task had ended.
+-- name: kept_counts(task_ids, final_statuses)
+-- What was counted of large tasks and is still believed: for 10 us a job, or for ever when the task had ended before the counting began, and all its jobs too.
 SELECT f.task_id, f.counts FROM task_fill f JOIN task t USING (task_id)
-WHERE f.task_id = ANY (:task_ids::bigint[]) AND (f.counted_at > clock_timestamp() - f.n * interval '10 us' OR t.ended_at < f.counted_at);
+WHERE f.task_id = ANY (:task_ids::bigint[]) AND (f.counted_at > clock_timestamp() - f.n * interval '10 us' OR t.ended_at < f.counted_at
+    AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(f.counts) c WHERE c ->> 'status' <> ALL (:final_statuses::text[])));
 
--- name: keep_counts(task_id, n, counts)!
-INSERT INTO task_fill (task_id, counted_at, n, counts) VALUES (:task_id, clock_timestamp(), :n, :counts)
+-- name: keep_counts(task_id, counted_at, n, counts)!
+INSERT INTO task_fill (task_id, counted_at, n, counts) VALUES (:task_id, :counted_at, :n, :counts)
 ON CONFLICT (task_id) DO UPDATE SET counted_at = excluded.counted_at, n = excluded.n, counts = excluded.counts;
 
 -- name: may_write()$
