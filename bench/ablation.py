@@ -35,7 +35,7 @@ CREATE INDEX job_ready ON job (queue_id, share_id, requirement_id, priority DESC
 CREATE INDEX job_ready_too ON job (queue_id, share_id, requirement_id, priority DESC, job_id) WHERE standing = 'ready';
 CREATE INDEX job_leased ON job (queue_id, share_id) WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout');
 CREATE INDEX job_unplaced ON job (status DESC, job_id) WHERE status IN ('defined', 'assigned');
-CREATE UNIQUE INDEX job_claimed ON job (claim_id, claim_n) WHERE claim_id IS NOT NULL
+CREATE UNIQUE INDEX job_claimed ON job (claim_id, claim_n) WHERE status IN ('sent', 'starting', 'stagein', 'running', 'stageout')
 """
 FOREIGN_KEYS = """
 ALTER TABLE job ADD FOREIGN KEY (job_id) REFERENCES job_spec;

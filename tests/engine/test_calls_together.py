@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 
 from pandawms.domain.errors import Denied
+from pandawms.engine.dispatch.plan import Claim
+from pandawms.wire.pilot.claim import ClaimRequest
 from pandawms.wire.pilot.heartbeat import JobBeat
 from tests.engine import invariants
-from tests.engine.play import FAILED, value
+from tests.engine.play import FAILED, MERGE, value
 from tests.world import World, report_of
 
 
@@ -56,3 +58,26 @@ async def test_a_foreign_queue_or_claim_is_told_nothing_beside_the_one_that_hold
     )
     assert not isinstance(told, BaseException)
     assert (told[0].verdict, isinstance(denied, Denied)) == ("accepted", True)
+
+
+async def test_a_claim_of_another_queue_with_the_same_name_is_not_told_of_the_job(world: World) -> None:
+    await world.submit(inputs={"events": {"count": 2}})
+    await world.settle()
+    claim_id = uuid4()
+    (job,) = await world.claim(claim_id=claim_id)
+    request = ClaimRequest(1, "test", claim_id.hex, "other", "node", memory_mb=4000, disk_mb=10_000, architecture="x86_64")
+    assert await world.dispatcher.claim(Claim(world.queue_id + 1, request)) == ()
+    assert [again.job_id for again in await world.claim(claim_id=claim_id)] == [job.job_id]
+
+
+async def test_a_claim_that_comes_again_while_its_job_waits_for_a_merge_gets_another_job(world: World) -> None:
+    await world.submit(merge=MERGE)
+    await world.settle()
+    claim_id = uuid4()
+    (job,) = await world.claim(claim_id=claim_id)
+    await world.report(job)
+    (other,) = await world.claim(claim_id=claim_id)
+    assert other.job_id != job.job_id
+    await world.report(other)
+    await world.run_all()
+    await invariants.check(world)

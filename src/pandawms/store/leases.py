@@ -119,11 +119,6 @@ async def claim(connection: Connection, groups: Sequence[Group], share_ids: Sequ
     return [_given(row) async for row in rows]
 
 
-async def spent(connection: Connection, claim_ids: Collection[str]) -> set[str]:
-    """Returns those of the claims whose jobs have run and wait for a merge."""
-    return {row["claim_id"].hex async for row in sql.spent(connection, claim_ids=list(claim_ids))}
-
-
 async def beat(connection: Connection, statuses: Mapping[Key, str], lease_seconds: float) -> dict[Key, Told]:
     """Renews leases, each with the status that its pilot's phase stands for, and returns what each job that is still its claim's is told."""
     ordered = sorted(statuses)

@@ -43,7 +43,7 @@ class Dispatcher:
         self._gatherer = Gatherer(self._work)
 
     async def claim(self, claim: Claim) -> tuple[JobSpec, ...]:
-        """Gives the claim its jobs, leased and committed; the same claim again gets the same jobs. Empty when nothing fits."""
+        """Gives the claim its jobs, leased and committed; the same claim again gets the same jobs, in its own queue only. Empty when nothing fits."""
         return await self._gatherer.do(claim)
 
     async def _work(self, claims: Sequence[Claim]) -> Sequence[tuple[JobSpec, ...]]:
@@ -53,24 +53,23 @@ class Dispatcher:
             await self._note_pilots(connection, {claim.queue_id for claim in claims})
             given = await self._give(connection, list(asked.values()))
             specs = await self._specs(connection, given) if given else {}
-        found: dict[str, list[JobSpec]] = {claim_id: [] for claim_id in asked}
+        found: dict[tuple[str, int], list[JobSpec]] = {}
         for each in sorted(given):
-            found[each.claim_id].append(specs[each.job_id])
-        return [tuple(found[claim.claim_id]) for claim in claims]
+            found.setdefault((each.claim_id, each.queue_id), []).append(specs[each.job_id])
+        return [tuple(found.get((claim.claim_id, claim.queue_id), ())) for claim in claims]
 
     async def _give(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
         """Jobs for claims that have none yet; those that hold some, because their answer was lost, get them again and no more.
 
         A claim for one job that holds it cannot get another: the database refuses the batch. Only then, or when there was nothing for it, it is looked up.
-        A claim for several may have ended a part of them, so it is always looked up. One that comes again when its jobs wait for a merge gets nothing.
+        A claim for several may have ended a part of them, so it is always looked up.
         """
         given = await self._held(connection, [claim for claim in claims if claim.request.n_jobs > 1])
         try:
             return given + await self._take(connection, _without(claims, given))
         except asyncpg.UniqueViolationError:
             given = await self._held(connection, claims)
-            spent = await leases.spent(connection, [claim.claim_id for claim in claims])
-            return given + await self._take(connection, [claim for claim in _without(claims, given) if claim.claim_id not in spent])
+            return given + await self._take(connection, _without(claims, given))
 
     async def _take(self, connection: Connection, claims: Sequence[Claim]) -> list[Given]:
         """Claims that got less than they wanted try once more, with what is new and with more rows in reserve."""

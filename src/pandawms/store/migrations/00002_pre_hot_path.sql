@@ -38,7 +38,7 @@ CREATE INDEX job_leased ON job (queue_id, share_id) WHERE standing = 'leased';
 -- The n-th job of a claim: the same claim at two servers at once cannot get more than it asked for. Jobs that are claimed already get their numbers.
 UPDATE job j SET claim_n = n.claim_n
 FROM (SELECT job_id, row_number() OVER (PARTITION BY claim_id ORDER BY job_id) - 1 AS claim_n FROM job WHERE claim_id IS NOT NULL) n WHERE n.job_id = j.job_id;
-CREATE UNIQUE INDEX job_claimed ON job (claim_id, claim_n) WHERE claim_id IS NOT NULL;
+CREATE UNIQUE INDEX job_claimed ON job (claim_id, claim_n) WHERE standing = 'leased';
 -- Every row is rewritten several times in its life and then deleted: vacuum comes early and works without a pause.
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 

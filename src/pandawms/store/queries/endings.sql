@@ -68,13 +68,16 @@ INSERT INTO job_event (job_id, task_id, event, from_status, to_status, who) SELE
 
 -- name: settle_units(job_ids, unit_statuses, are_failed, are_final, low, high)!
 -- The units of jobs follow their jobs: each gets its status, failures are counted, a final failure leaves no attempts. The counters of their tasks' inputs
--- are locked only where they change.
+-- are locked only where they change. The part that locks units reads no partitioned table: with one PostgreSQL 18.6 crashed now and then, when it looked at a
+-- changed row again.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(:job_ids::bigint[], :unit_statuses::text[], :are_failed::boolean[], :are_final::boolean[]) AS a (job_id, unit_status, is_failed, is_final)
+), inputs AS MATERIALIZED (
+    SELECT f.task_file_id, a.job_id, a.unit_status, a.is_failed, a.is_final
+    FROM asked a JOIN job_file f ON f.job_id = a.job_id AND f.job_id BETWEEN :low AND :high AND f.role = 'input'
 ), units AS MATERIALIZED (
-    SELECT u.task_file_id, a.unit_status, a.is_failed, a.is_final
-    FROM asked a JOIN job_file f ON f.job_id = a.job_id AND f.job_id BETWEEN :low AND :high AND f.role = 'input' JOIN task_file u ON u.task_file_id = f.task_file_id
-    WHERE u.job_id = a.job_id AND u.status IN ('running', 'merging') ORDER BY u.task_file_id FOR NO KEY UPDATE OF u
+    SELECT u.task_file_id, i.unit_status, i.is_failed, i.is_final FROM inputs i JOIN task_file u ON u.task_file_id = i.task_file_id
+    WHERE u.job_id = i.job_id AND u.status IN ('running', 'merging') ORDER BY u.task_file_id FOR NO KEY UPDATE OF u
 ), settled AS (
     UPDATE task_file u SET status = n.unit_status, failed_attempts = u.failed_attempts + n.is_failed::integer,
         max_attempts = CASE WHEN n.is_final THEN u.attempt ELSE u.max_attempts END

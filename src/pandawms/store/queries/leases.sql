@@ -4,11 +4,7 @@ SELECT requirement_id, cores, memory_mb, disk_mb, wall_seconds, architecture, gp
 -- name: claimed(claim_ids)
 -- Jobs that are leased under these claims already: the answer to a repeated claim.
 SELECT job_id, claim_id, task_id, queue_id, requirement_id, attempt, share_id FROM job
-WHERE claim_id = ANY (:claim_ids::uuid[]) AND lease_expires_at IS NOT NULL ORDER BY claim_id, claim_n;
-
--- name: spent(claim_ids)
--- Of these claims, those with jobs that wait for a merge: such a job is nobody's, but the index of claims still knows it.
-SELECT DISTINCT claim_id FROM job WHERE claim_id = ANY (:claim_ids::uuid[]) AND lease_expires_at IS NULL;
+WHERE claim_id = ANY (:claim_ids::uuid[]) AND standing = 'leased' ORDER BY claim_id, claim_n;
 
 -- name: claim(queue_ids, slots, counts, starts, class_slots, classes, share_ids, claim_ids, claim_ns, worker_ids, spare, lease_seconds)
 -- Gives the first ready jobs of each group (a queue and a slot) to the claims of that group: shares in the order given, then priority, then age.
