@@ -49,6 +49,7 @@ class FileRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     adler32: Adler32
     guid: Guid | None = None
     n_events: Annotated[int, Meta(ge=0)] | None = None
+    boundary: Annotated[str, Meta(max_length=100, description="The group that it belongs to, for tasks that split by it.")] | None = None
     url: Annotated[str, Meta(max_length=4096)] | None = None
 
 

@@ -261,10 +261,12 @@ def _type_at(info: inspect.Type | None, steps: list[Step]) -> inspect.Type | Non
 
 
 def _without_none(info: inspect.Type | None) -> inspect.Type | None:
+    """The type without the alternatives that have no fields: what may be left out, and a short form in text."""
     if isinstance(info, inspect.Metadata):
         return _without_none(info.type)
     if isinstance(info, inspect.UnionType):
-        return next((part for part in info.types if not isinstance(part, inspect.NoneType)), None)
+        parts = [part for part in info.types if not isinstance(part, inspect.NoneType)]
+        return next((part for part in parts if isinstance(part, inspect.StructType)), parts[0] if parts else None)
     return info
 
 

@@ -63,6 +63,24 @@ FileName = Annotated[
         description="A plain file name without folder; no blanks, no characters that a shell would read.",
     ),
 ]
+FilePattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^/\x00-\x1f]+$(?!\n)",
+        min_length=1,
+        max_length=250,
+        description="A pattern for file names as shells have it: * any letters, ? one letter, [abc] one of these.",
+    ),
+]
+InputFileName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^/\x00-\x1f]+$(?!\n)",
+        min_length=1,
+        max_length=250,
+        description="The name of a file as its dataset has it.",
+    ),
+]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="SHA-256 in 64 lower-case hexadecimal digits.")]
 Adler32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$(?!\n)", description="Adler-32 in 8 lower-case hexadecimal digits.")]
 Guid = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f-]{32,36}$(?!\n)", description="A globally unique id, with or without hyphens.")]
@@ -92,6 +110,7 @@ PATTERN_MEANINGS = {
     r"^[a-z][a-z0-9_-]*$(?!\n)": "lower-case letters, digits and _ - after a first letter",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)": "a dataset as scope:name",
     r"^[A-Za-z0-9_][A-Za-z0-9._+=@,-]*$(?!\n)": "a plain file name without folder, blanks or shell characters",
+    r"^[^/\x00-\x1f]+$(?!\n)": "a file name or pattern without folder and control characters",
     r"^[0-9a-f]{64}$(?!\n)": "64 lower-case hexadecimal digits",
     r"^[0-9a-f]{8}$(?!\n)": "8 lower-case hexadecimal digits",
     r"^[0-9A-Fa-f-]{32,36}$(?!\n)": "a GUID of 32 hexadecimal digits, with or without hyphens",

@@ -2,6 +2,7 @@
 
     %IN  all files of the first input      %OUT  local name of the first output
     %{stream}  an input's files, or an output's local name; %{stream:comma} with commas; %{stream:file} a text file with one name a line
+    %{build}  the file that the task's build job made
     %EVENTS %FIRST_EVENT  the chunk of an events input      %SEED %SERIAL %ATTEMPT %JOB_ID %TASK_ID %CORES  numbers of the job
     %%  a percent sign
 
@@ -38,11 +39,15 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a command may name: its inputs and outputs in their order, and whether its input is a chunk of events."""
+    """What a command may name: its inputs and outputs in their order, and whether its input is a chunk of events.
+
+    `beside` are single files that are neither: %IN and %OUT never mean them.
+    """
 
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     has_events: bool = False
+    beside: Sequence[str] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -58,11 +63,12 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What one job puts in: its numbers by word, local file names by input, and local name by output, all in task order."""
+    """What one job puts in: its numbers by word, local file names by input, local name by output and by file beside them, all in task order."""
 
     numbers: Mapping[str, int] = field(default_factory=dict)
     inputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ def _value(item: Placeholder, values: Values, text_files: dict[str, str]) -> str
     stream = _first_stream(item.name, values) or item.name
     if stream in values.outputs:
         return shlex.quote(values.outputs[stream])
+    if stream in values.beside:
+        return shlex.quote(values.beside[stream])
     if stream in values.inputs:
         return _files(stream, item.style, values, text_files)
     raise Invalid(f"{item.text} has no value in this job", code="placeholder_unknown", value=item.text)
@@ -134,7 +142,7 @@ def _files(stream: str, style: str, values: Values, text_files: dict[str, str]) 
     if style == "file":
         path = _free_name(
             f"{stream}.files.txt",
-            {*values.outputs.values(), *(name for files in values.inputs.values() for name in files)},
+            {*values.outputs.values(), *values.beside.values(), *(name for files in values.inputs.values() for name in files)},
         )
         text_files[path] = "".join(f"{name}\n" for name in names)
         return shlex.quote(path)
@@ -169,7 +177,7 @@ def _refuse_style(item: Placeholder, names: Names, field_name: str) -> Invalid |
 
 
 def _refuse_name(item: Placeholder, names: Names, field_name: str) -> Invalid | None:
-    streams = (*names.inputs, *names.outputs)
+    streams = (*names.inputs, *names.outputs, *names.beside)
     if item.name in streams or item.name in names.words:
         return None
     return Invalid(

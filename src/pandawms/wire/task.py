@@ -1,120 +1,15 @@
-"""Tasks on the wire: the document a user writes, and what the API says about a task.
-
-The order of `inputs` and `outputs` in a document matters (%IN is the first input, %OUT the first output), so whoever keeps
-a document keeps it as text or JSON, never in a form that sorts its keys.
-"""
+"""What the API says about a task, and the bodies of its commands; the document itself is in `document`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from pandawms.wire.names import Command, DatasetName, FileName, Name, Sha256, StreamName, VariableName
+from pandawms.wire.document import InputKind, TaskDocument
+from pandawms.wire.measure import TaskRound, TaskScouts
 from pandawms.wire.why import QueueRejection
-
-MAX_JOBS_PER_TASK = 1_000_000
-
-InputKind = Literal["events", "dataset", "task", "files"]
-
-
-class ProgramSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What runs. `files` are beside the task file and are packed by the client, which leaves `sandbox` in their place."""
-
-    command: Command
-    files: Annotated[tuple[str, ...], Meta(max_length=1000)] = ()
-    sandbox: Sha256 | None = None
-
-
-class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The Python environment of the payload, built and kept by the pilot, and the variables that it sees."""
-
-    python: Annotated[str, Meta(min_length=1, max_length=100, description="Version specifier as in >=3.11.")] | None = None
-    packages: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=300)], ...], Meta(max_length=500)] = ()
-    variables: dict[VariableName, Annotated[str, Meta(max_length=10_000)]] = {}
-
-
-class InputSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input of exactly one kind: numbered events without data, a dataset, another task's output, or local files.
-
-    Local `files` (patterns beside the task file) are uploaded by the client, which leaves `dataset` in their place.
-    """
-
-    count: Annotated[int, Meta(ge=1, le=1_000_000_000_000, description="Events to make.")] | None = None
-    first: Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="Number of the first event; 1 unless given.")] | None = None
-    dataset: DatasetName | None = None
-    task: Name | None = None
-    output: StreamName | None = None
-    files: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...], Meta(min_length=1, max_length=100_000)] | None = None
-
-    @property
-    def kinds(self) -> tuple[InputKind, ...]:
-        """All kinds of which a field is given; a right input has exactly one."""
-        given: dict[InputKind, bool] = {
-            "events": self.count is not None or self.first is not None,
-            "dataset": self.dataset is not None,
-            "task": self.task is not None or self.output is not None,
-            "files": self.files is not None,
-        }
-        return tuple(kind for kind, is_given in given.items() if is_given)
-
-    @property
-    def first_event(self) -> int:
-        """Number of the first event (of an events input)."""
-        return 1 if self.first is None else self.first
-
-
-class SplitSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an input is cut into jobs: by events for an events input, by files (1 unless given) for the others."""
-
-    events_per_job: Annotated[int, Meta(ge=1, le=1_000_000_000_000)] | None = None
-    files_per_job: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-
-
-class MergeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Merge jobs over one output stream, whose own files are then transient. All files in one job unless `files_per_job`."""
-
-    inputs: StreamName
-    command: Command
-    outputs: Annotated[dict[StreamName, FileName], Meta(min_length=1, max_length=100)]
-    files_per_job: Annotated[int, Meta(ge=2, le=10_000)] | None = None
-
-
-class ResourceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one job needs: memory and disk for all its cores together, wall time as the limit of its run."""
-
-    cores: Annotated[int, Meta(ge=1, le=1024)] = 1
-    memory_mb: Annotated[int, Meta(ge=1, le=10_000_000)] = 1000
-    disk_mb: Annotated[int, Meta(ge=1, le=100_000_000)] = 1000
-    wall_seconds: Annotated[int, Meta(ge=1, le=2_592_000, description="At most 30 days.")] = 3600
-    architecture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)", max_length=50)] = "any"
-    gpus: Annotated[int, Meta(ge=0, le=64)] = 0
-
-
-class RetrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often one input unit may be tried before it counts as failed."""
-
-    max_attempts: Annotated[int, Meta(ge=1, le=50)] = 3
-
-
-class TaskDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as a user writes it: process these inputs with this program into these outputs."""
-
-    name: Name
-    program: ProgramSpec
-    inputs: Annotated[dict[StreamName, InputSpec], Meta(min_length=1, max_length=20)]
-    outputs: Annotated[dict[StreamName, FileName], Meta(max_length=100)] = {}
-    description: Annotated[str, Meta(max_length=10_000)] = ""
-    environment: EnvironmentSpec = EnvironmentSpec()
-    split: SplitSpec = SplitSpec()
-    merge: MergeSpec | None = None
-    resources: ResourceSpec = ResourceSpec()
-    retry: RetrySpec = RetrySpec()
-    priority: Annotated[int, Meta(ge=0, le=10_000, description="Higher runs earlier, within a share.")] = 1000
-    community: Name | None = None
-    queues: Annotated[tuple[Name, ...], Meta(max_length=1000, description="Only these queues; any queue when empty.")] = ()
 
 
 class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,12 +81,24 @@ class TaskDetail(TaskSummary, frozen=True, kw_only=True):
     eta_high_seconds: float | None = None
     outputs: tuple[TaskOutput, ...] = ()
     document: TaskDocument | None = None
+    scouts: TaskScouts | None = None
+    rounds: tuple[TaskRound, ...] = ()
+
+
+class UnitReason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no job can be made of an input unit; `value` passes `limit` where there is one."""
+
+    code: str
+    text: str
+    limit: float | None = None
+    value: float | None = None
 
 
 class TaskInputUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """One input unit of a task: a file, or a chunk of events (then without a name)."""
+    """One input unit of a task: a file, or (then without a name) a chunk of events or a numbered piece, which has an id from its first job on."""
 
-    unit_id: int
+    unit_id: int | None = None
+    number: int
     stream: str
     status: str
     attempt: int
@@ -202,6 +109,7 @@ class TaskInputUnit(msgspec.Struct, frozen=True, kw_only=True):
     n_events: int | None = None
     size_bytes: int | None = None
     job_id: int | None = None
+    reason: UnitReason | None = None
 
 
 class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,12 +156,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rejections: tuple[QueueRejection, ...] = ()
     n_merge_jobs: int = 0
     warnings: tuple[str, ...] = ()
-
-
-class TaskCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of kill and retry: why, for those who read the task's history later."""
-
-    reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pandawms.domain.errors import Invalid
-from pandawms.wire.checks import checked, decode_document, n_event_jobs, problems
+from pandawms.wire.checks import checked, decode_document, problems
+from pandawms.wire.checks_split import n_event_jobs
 
 FILES = {"inputs": {"data": {"dataset": "user.me:z"}}, "split": {}, "program": {"command": "x %IN %OUT"}}
 MERGE = {"inputs": "muons", "command": "m %IN %OUT", "outputs": {"all": "all.root"}}
@@ -46,7 +47,7 @@ def test_right_documents_have_no_problems(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "code", "hint"),
     [
-        ({"inputs": {"a": {"count": 1}, "b": {"count": 1}}}, "inputs", "one_input", "keep one input"),
+        ({"inputs": {"a": {"count": 1}, "b": {"count": 1}}}, "inputs.b.count", "contradiction", "%SERIAL"),
         ({"inputs": {"a": {}}}, "inputs.a", "input_kind", "exactly one"),
         ({"inputs": {"a": {"count": 1, "dataset": "a:b"}}}, "inputs.a", "input_kind", "exactly one"),
         ({"inputs": {"a": {"first": 1}}}, "inputs.a.count", "missing_field", "how many"),
@@ -54,7 +55,6 @@ def test_right_documents_have_no_problems(changes: dict[str, Any]) -> None:
         (FILES | {"inputs": {"a": {"output": "t"}}}, "inputs.a.task", "missing_field", "task"),
         ({"split": {}}, "split.events_per_job", "missing_field", "events_per_job: 1000"),
         ({"split": {"files_per_job": 1, "events_per_job": 1}}, "split.files_per_job", "split_kind", "events_per_job"),
-        (FILES | {"split": {"events_per_job": 1}}, "split.events_per_job", "split_kind", "files_per_job"),
         (
             {"inputs": {"events": {"count": 2_500_000}}, "split": {"events_per_job": 1}},
             "split.events_per_job",

@@ -52,7 +52,7 @@ def test_the_order_of_streams_is_kept() -> None:
             "did you mean retry.max_attempts?",
         ),
         ({"retry": {"zzz": 3}}, "retry.zzz", 3, "unknown_field", "max_attempts", "known here: max_attempts"),
-        ({"program": {}}, "program.command", None, "missing_field", "text", "add program.command"),
+        ({"build": {"output": "x"}}, "build.command", None, "missing_field", "text", "add build.command"),
         (
             {"inputs": {"events": {"count": 0}}},
             "inputs.events.count",

@@ -1,20 +1,43 @@
-"""Lists the inputs of new tasks, and lists again those that grew."""
+"""Lists the inputs of new tasks and of extended ones, lets tasks wait for inputs that do not exist yet, and lists again inputs that grew."""
 
+from typing import Any
+
+from pandawms.domain.errors import Invalid
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine import boundary
-from pandawms.engine.define import plan as planning
+from pandawms.engine.define import listing as inputs
 from pandawms.engine.services import Services
-from pandawms.store import catalogue, tasks, units
+from pandawms.store import catalogue, listing, tasks
 from pandawms.store.database import Connection, Pool
 from pandawms.wire.checks import decode_document
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import primary
 
 WHO = str(Stage.DEFINE)
 
+TAKEN = frozenset({TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.TOINCEXEC, TaskStatus.REREFINE})
+"""Statuses in which a task waits for this stage."""
+FED = frozenset({
+    TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.PENDING, TaskStatus.THROTTLED, TaskStatus.PAUSED,
+})  # fmt: skip
+"""Statuses in which the inputs of a task may grow."""
+NAMED = 5
+"""How many missing datasets a reason names."""
+
 
 async def step(pool: Pool, services: Services) -> int:
-    """Makes registered tasks ready and feeds growing inputs; returns how many of both."""
-    return await _list_new(pool, services) + await _feed(pool, services)
+    """Makes registered tasks ready, wakes those whose input appeared, and feeds growing inputs; returns how many of all these."""
+    return await _wake(pool, services) + await _list_new(pool, services) + await _feed(pool, services)
+
+
+async def _wake(pool: Pool, services: Services) -> int:
+    """Tasks that waited for a dataset which exists now are looked at again."""
+    async with pool.acquire() as connection, connection.transaction():
+        found = await listing.waiting_found(connection, services.options.tasks_per_step)
+        for task_id in found:
+            await tasks.move(connection, task_id, TaskEvent.FIND_INPUT, WHO)
+        return len(found)
 
 
 async def _list_new(pool: Pool, services: Services) -> int:
@@ -26,31 +49,39 @@ async def _list_new(pool: Pool, services: Services) -> int:
 
 async def _list_one(pool: Pool) -> bool:
     async with pool.acquire() as connection, connection.transaction():
-        for task in await tasks.take(connection, {TaskStatus.REGISTERED, TaskStatus.DEFINED}, 1):
+        for task in await tasks.take(connection, TAKEN, 1):
             async with boundary.of_task(connection, WHO, task.task_id), connection.transaction():
+                await tasks.move(connection, task.task_id, TaskEvent.REREFINE, WHO)
                 await tasks.move(connection, task.task_id, TaskEvent.REFINE, WHO)
-                await _list(connection, task)
-                await tasks.move(connection, task.task_id, TaskEvent.LIST_INPUTS, WHO)
+                event, why = await _define(connection, task.task_id, decode_document(task.document))
+                await tasks.move(connection, task.task_id, event, WHO, why)
                 await tasks.touch(connection, [task.task_id])
             return True
     return False
 
 
-async def _list(connection: Connection, task: tasks.Task) -> None:
-    document = decode_document(task.document)
-    listing = planning.plan(document)
-    (source,) = [d for d in await units.task_datasets(connection, [task.task_id]) if d.is_master]
-    if isinstance(listing, planning.Chunks):
-        await units.add_event_chunks(
-            connection, task.task_id, source.task_dataset_id, first=listing.first, count=listing.count, chunk=listing.chunk,
-            max_attempts=document.retry.max_attempts,
-        )  # fmt: skip
-        return
-    await _list_files(connection, task.task_id, source.task_dataset_id, document.retry.max_attempts, is_complete=source.is_open is False)
+async def _define(connection: Connection, task_id: int, document: TaskDocument) -> tuple[TaskEvent, dict[str, Any] | None]:
+    """Lists the inputs; returns what follows for the task and why. What cannot work leaves nothing listed."""
+    await inputs.tie_new(connection, task_id, document)
+    if missing := await listing.find_missing(connection, task_id):
+        return TaskEvent.WAIT, _missing(missing)
+    try:
+        async with connection.transaction():
+            found = await inputs.list_inputs(connection, task_id, document)
+    except Invalid as error:
+        return TaskEvent.REJECT, {"code": error.code, "text": f"{error.detail}: {error.hint}", "field": error.field, "value": error.value}
+    if found.n_units or not found.is_complete:
+        return TaskEvent.LIST_INPUTS, None
+    stream, spec = primary(document)
+    if spec.may_be_empty:
+        return TaskEvent.LIST_NOTHING, {"code": "input.empty", "text": f"input {stream} has no files, as the task allows"}
+    return TaskEvent.REJECT, {"code": "input.empty", "text": f"input {stream} has no files that the task may take", "field": f"inputs.{stream}"}
 
 
-async def _list_files(connection: Connection, task_id: int, task_dataset_id: int, max_attempts: int, *, is_complete: bool) -> int:
-    return await units.list_files(connection, task_id, task_dataset_id, max_attempts=max_attempts, is_complete=is_complete)
+def _missing(dids: list[str]) -> dict[str, Any]:
+    more = f" and {len(dids) - NAMED} more" if len(dids) > NAMED else ""
+    text = f"waits until {', '.join(dids[:NAMED])}{more} exist{'s' if len(dids) == 1 else ''}"
+    return {"code": "input.missing", "text": text, "value": dids[:NAMED]}
 
 
 async def _feed(pool: Pool, services: Services) -> int:
@@ -64,11 +95,10 @@ async def _feed(pool: Pool, services: Services) -> int:
 async def _feed_one(pool: Pool) -> bool:
     """Lists one grown input again, and lets the broker look at its task at once."""
     async with pool.acquire() as connection, connection.transaction():
-        for source in await units.growing(connection, 1):
-            document = decode_document(source.document)
-            await _list_files(connection, source.task_id, source.task_dataset_id, document.retry.max_attempts, is_complete=not source.is_open)
-            await tasks.explain(connection, source.task_id, None, 0)
-            await tasks.touch(connection, {source.task_id})
+        for grown in await listing.growing(connection, FED, 1):
+            await inputs.feed(connection, grown, decode_document(grown.document))
+            await tasks.explain(connection, grown.task_id, None, 0)
+            await tasks.touch(connection, {grown.task_id})
             return True
     return False
 
@@ -78,6 +108,6 @@ async def _refresh(pool: Pool, services: Services) -> None:
     if services.data_manager.name == "builtin":
         return
     async with pool.acquire() as connection:
-        names = await catalogue.open_inputs(connection)
-    for did in names:
+        names = {*await catalogue.open_inputs(connection), *await listing.open_sources(connection)}
+    for did in sorted(names):
         await services.data_manager.refresh(did)

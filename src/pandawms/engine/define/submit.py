@@ -1,6 +1,5 @@
 """The door: checks a task document against the database and stores the task whole, or nothing of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,11 +9,13 @@ from pandawms.domain.identity import Who
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
 from pandawms.engine.define import plan as planning
-from pandawms.store import catalogue, events, identity, places, tasks, units
-from pandawms.store.catalogue import Dataset
+from pandawms.engine.define.sources import Source, find, output_did
+from pandawms.store import catalogue, events, identity, listing, places, tasks, units
 from pandawms.store.database import Connection
 from pandawms.wire.checks import checked
-from pandawms.wire.task import InputSpec, TaskDocument
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import BUILD, is_transient
+from pandawms.wire.selection import Counted
 
 WHO = str(Stage.DEFINE)
 
@@ -29,15 +30,6 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """An input of a task as found: its dataset, or None for numbered events."""
-
-    stream: str
-    spec: InputSpec
-    dataset: Dataset | None
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
     """A document that passed all checks, with what was looked up on the way."""
 
@@ -46,11 +38,7 @@ class Checked:
     community_id: int
     share_id: int
     sources: tuple[Source, ...]
-
-
-def output_did(owner: str, task_name: str, stream: str) -> str:
-    """Returns the full name of an output dataset."""
-    return f"user.{owner}:{task_name}.{stream}"
+    size: Counted
 
 
 async def check(connection: Connection, who: Who, document: TaskDocument, *, needs_sandbox: bool = True) -> Checked:
@@ -66,10 +54,19 @@ async def check(connection: Connection, who: Who, document: TaskDocument, *, nee
         raise Invalid(f"community {community} has no share", code="community.no_share", field="community", value=community, hint="ask an operator")
     if needs_sandbox:
         await _check_sandbox(connection, who, document)
-    sources = tuple([await _source(connection, who, stream, spec) for stream, spec in document.inputs.items()])
-    _check_count(document, sources[0])
+    found = tuple([await find(connection, who, document, stream, spec) for stream, spec in document.inputs.items()])
+    size = await count(connection, found[0])
+    planning.check_job_count(document, size)
     await _check_free(connection, who, document)
-    return Checked(document, community, community_id, share_id, sources)
+    return Checked(document, community, community_id, share_id, found, size)
+
+
+async def count(connection: Connection, source: Source) -> Counted:
+    """Returns how many files, bytes and events an input has now, as far as it takes them."""
+    chosen, found = planning.choice(source.spec), source.datasets
+    if chosen.is_all and all(dataset.kind == "dataset" for dataset in found):
+        return Counted(sum(d.n_files for d in found), sum(d.n_bytes for d in found), sum(d.n_events for d in found)).limited(chosen)
+    return await listing.count_files(connection, [dataset.dataset_id for dataset in found], chosen)
 
 
 async def submit(connection: Connection, who: Who, found: Checked) -> Submitted:
@@ -77,8 +74,8 @@ async def submit(connection: Connection, who: Who, found: Checked) -> Submitted:
 
     Raises Conflict when its name or an output's name was taken meanwhile.
     """
-    document, source = found.document, found.sources[0]
-    parent = source.dataset.producer_task_id if source.dataset else None
+    document = found.document
+    parent = next((dataset.producer_task_id for dataset in found.sources[0].datasets if dataset.producer_task_id is not None), None)
     task_id = await tasks.add(
         connection, community_id=found.community_id, owner_id=who.user_id, share_id=found.share_id, name=document.name, priority=document.priority,
         parent_task_id=parent, document=msgspec.to_builtins(document), who=who.name,
@@ -86,25 +83,34 @@ async def submit(connection: Connection, who: Who, found: Checked) -> Submitted:
     if task_id is None:
         raise _name_taken(document.name)
     for n, each in enumerate(found.sources):
-        role = "input" if each.dataset else "pseudo_input"
-        await units.add_task_dataset(connection, task_id, each.dataset.dataset_id if each.dataset else None, role, each.stream, is_master=n == 0)
+        await _add_input(connection, task_id, each, is_master=n == 0)
     for stream, role in output_roles(document):
         await _add_output(connection, who, found, task_id, stream, role)
     return Submitted(task_id, document.name, TaskStatus.REGISTERED)
 
 
 def output_roles(document: TaskDocument) -> list[tuple[str, str]]:
-    """Returns every stream that a task writes, with its role: an output that is merged is transient."""
+    """Returns every stream that a task writes, with its role: an output that is merged is transient, and what is built is none of the results."""
     merged = document.merge.inputs if document.merge else None
     roles = [(stream, "transient" if stream == merged else "output") for stream in document.outputs]
-    return roles + [(stream, "output") for stream in (document.merge.outputs if document.merge else ())]
+    roles += [(stream, "output") for stream in (document.merge.outputs if document.merge else ())]
+    return [*roles, (BUILD, "build")] if document.build is not None else roles
+
+
+async def _add_input(connection: Connection, task_id: int, source: Source, *, is_master: bool) -> None:
+    role = "pseudo_input" if source.spec.is_numbered else "input"
+    first = source.dataset.dataset_id if source.dataset else None
+    made = await units.add_task_dataset(connection, task_id, first, role, source.stream, is_master=is_master)
+    if len(source.found) > 1 or source.missing:
+        await listing.add_sources(connection, made, [(did, dataset.dataset_id if dataset else None) for did, dataset in source.found])
 
 
 async def _add_output(connection: Connection, who: Who, found: Checked, task_id: int, stream: str, role: str) -> None:
     scope, _, name = output_did(who.name, found.document.name, stream).partition(":")
     dataset_id = await catalogue.add_dataset(
-        connection, community_id=found.community_id, owner_id=who.user_id, scope=scope, name=name, is_transient=role == "transient", producer_task_id=task_id
-    )
+        connection, community_id=found.community_id, owner_id=who.user_id, scope=scope, name=name, producer_task_id=task_id,
+        is_transient=role in ("transient", "build") or is_transient(found.document, stream),
+    )  # fmt: skip
     if dataset_id is None:
         raise _output_taken(stream, f"{scope}:{name}")
     await units.add_task_dataset(connection, task_id, dataset_id, role, stream)
@@ -133,54 +139,6 @@ async def _check_sandbox(connection: Connection, who: Who, document: TaskDocumen
         )  # fmt: skip
 
 
-async def _source(connection: Connection, who: Who, stream: str, spec: InputSpec) -> Source:
-    if spec.count is not None:
-        return Source(stream, spec, None)
-    found = await _dataset(connection, who, stream, spec)
-    if not found.is_open and found.n_files == 0 and found.kind == "dataset":
-        raise Invalid(
-            f"dataset {found.did} is closed and empty", code="input.empty", field=f"inputs.{stream}", value=found.did,
-            hint="look at the task that should have filled it" if found.producer_task_id else "add files to a new dataset",
-        )  # fmt: skip
-    return Source(stream, spec, found)
-
-
-async def _dataset(connection: Connection, who: Who, stream: str, spec: InputSpec) -> Dataset:
-    did = spec.dataset or await _output_of(connection, who, stream, spec)
-    found = await catalogue.dataset_by_name(connection, did)
-    if found is None or found.community != who.community:
-        near = did_you_mean(did, await catalogue.dataset_names(connection))
-        raise Invalid(
-            f"there is no dataset {did}", code="input.unknown_dataset", field=f"inputs.{stream}.dataset", value=did,
-            allowed="an existing dataset, as scope:name", hint=f"did you mean {near}?" if near else "`panda ls datasets` lists them",
-        )  # fmt: skip
-    return found
-
-
-async def _output_of(connection: Connection, who: Who, stream: str, spec: InputSpec) -> str:
-    """Returns the dataset of {task, output}: of the newest task of this name that the submitter owns."""
-    field, name = f"inputs.{stream}", spec.task or ""
-    task_id = await tasks.latest_by_name(connection, who.user_id, name)
-    if task_id is None:
-        near = did_you_mean(name, await tasks.names_of(connection, who.user_id))
-        raise Invalid(
-            f"you have no task {name}", code="input.unknown_task", field=f"{field}.task", value=name, allowed="the name of one of your tasks",
-            hint=f"did you mean {near}?" if near else "submit that task first",
-        )  # fmt: skip
-    streams = {d.stream: f"{d.scope}:{d.name}" for d in await units.task_datasets(connection, [task_id]) if d.role == "output"}
-    if spec.output not in streams:
-        near = did_you_mean(spec.output or "", streams)
-        raise Invalid(
-            f"task {name} has no output {spec.output}", code="input.unknown_output", field=f"{field}.output", value=spec.output,
-            allowed=", ".join(streams) or "it has none", hint=f"did you mean {near}?" if near else None,
-        )  # fmt: skip
-    return streams[spec.output]
-
-
-def _check_count(document: TaskDocument, source: Source) -> None:
-    planning.check_job_count(document, source.dataset.n_files if source.dataset else 0)
-
-
 async def _check_free(connection: Connection, who: Who, document: TaskDocument) -> None:
     """Looks whether the names are free, for an early and friendly refusal; the unique indexes decide."""
     existing = await tasks.latest_by_name(connection, who.user_id, document.name)
@@ -205,8 +163,3 @@ def _output_taken(stream: str, did: str) -> PandaError:
         f"dataset {did} exists already", code="output.name_taken", field=f"outputs.{stream}", value=did, allowed="an output dataset that does not exist",
         hint="give the task another name",
     )  # fmt: skip
-
-
-def sizes(sources: Sequence[Source]) -> int:
-    """Returns how many files the primary input has now."""
-    return sources[0].dataset.n_files if sources[0].dataset else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pandawms.cli.exit_codes import MEANINGS
 from pandawms.cli.program import command_parser

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from pandawms.main.docs.codes import codes_page
 from pandawms.main.docs.commands import commands_page
+from pandawms.main.docs.document import document_page
 from pandawms.main.docs.settings import settings_page
 from pandawms.main.docs.states import states_page
+from pandawms.wire.schema import document_schema_text
 
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "error-codes.md": codes_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
+    "task-document.md": document_page,
+    "task.schema.json": document_schema_text,
 }
 
 

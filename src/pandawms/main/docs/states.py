@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pandawms.domain.command import EVENTS, QUALIFIERS, WHO_MAY, Verb, accepted_in
+from pandawms.domain.job import JOB, JobStatus
 from pandawms.domain.machine import DAY, HOUR, MINUTE, Dwell, Machine, Word
 from pandawms.domain.machines import MACHINES
 from pandawms.domain.queue import PERMITS
 from pandawms.domain.stages import Stage
-from pandawms.domain.task import TaskStatus
+from pandawms.domain.task import TASK, TaskStatus
+from pandawms.engine.command.plan import Fate, fate
 from pandawms.main.docs.markdown import generated, page, table
 
 AnyMachine = Machine[Any, Any]
@@ -117,7 +119,44 @@ def _commands() -> str:
         )
         for verb in Verb
     ]
-    return "## Commands for a task\n\n" + table(("Command", "Effect", "Accepted in", "Who", "Event", "Qualifiers"), rows)
+    return "\n\n".join((
+        "## Commands for a task", table(("Command", "Effect", "Accepted in", "Who", "Event", "Qualifiers"), rows), "### Every status, every command",
+        "The status after the command; «same» when it changes something else, nothing where it is refused.", _matrix(), "### What a command does to jobs",
+        "A job of the task in each status; merge jobs are in their own rows where they are treated otherwise.", _fates(),
+    ))  # fmt: skip
+
+
+def _matrix() -> str:
+    rows = [(f"`{status}`", *(_after(verb, status) for verb in Verb)) for status in TaskStatus]
+    return table(("Status", *(str(verb) for verb in Verb)), rows)
+
+
+def _after(verb: Verb, status: TaskStatus) -> str:
+    if status not in accepted_in(verb):
+        return ""
+    targets = {str(TASK.transitions[status, event]) for event in EVENTS[verb] if (status, event) in TASK.transitions}
+    return " or ".join(f"`{target}`" for target in sorted(targets)) or "same"
+
+
+WAYS = (
+    (Verb.KILL, ()), (Verb.FINISH, ()), (Verb.FINISH, ("soft",)), (Verb.REASSIGN, ()), (Verb.REASSIGN, ("soft",)), (Verb.REASSIGN, ("nokill",)),
+    (Verb.PAUSE, ()), (Verb.RESUME, ()), (Verb.SET, ()),
+)  # fmt: skip
+
+
+def _fates() -> str:
+    """Run jobs in each status; a merge job in the same status, where it meets another fate, is a row of its own."""
+    rows = []
+    for status in (status for status in JobStatus if not JOB.is_final(status)):
+        mine, merging = (_fates_of(status, kind) for kind in ("run", "merge"))
+        rows.append((f"`{status}`", *mine))
+        rows += [(f"`{status}` (merge job)", *merging)] if merging != mine else []
+    return table(("Job", *(" ".join((verb, *words)) for verb, words in WAYS)), rows)
+
+
+def _fates_of(status: JobStatus, kind: str) -> tuple[str, ...]:
+    found = (fate(verb, words, status, kind) for verb, words in WAYS)
+    return tuple("" if each is Fate.LEAVE else str(each) for each in found)
 
 
 def _yes(value: bool) -> str:

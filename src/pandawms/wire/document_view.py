@@ -1,0 +1,90 @@
+"""Questions that many ask a task document. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pandawms.wire.document import InputSpec, OutputSpec, SplitSpec, TaskDocument
+from pandawms.wire.placeholders import placeholders
+
+MAX_FILES_PER_JOB = 200
+"""Files of one job at most, unless the document says more."""
+BUILD = "build"
+"""What commands call the file that a build job made, and the name of its stream."""
+
+
+def primary(document: TaskDocument) -> tuple[str, InputSpec]:
+    """The input by which a task is split: the first of the document."""
+    return next(iter(document.inputs.items()))
+
+
+def secondaries(document: TaskDocument) -> dict[str, InputSpec]:
+    """All inputs but the primary, in their order; their files go along with the jobs."""
+    return dict(list(document.inputs.items())[1:])
+
+
+def datasets(spec: InputSpec) -> tuple[str, ...]:
+    """The datasets that an input names itself, each once, in the order in which they are read; none for {task, output} and numbers."""
+    one = () if spec.dataset is None else (spec.dataset,)
+    return tuple(dict.fromkeys((*one, *(spec.datasets or ()))))
+
+
+def output_file(spec: str | OutputSpec) -> str:
+    """The local name of the file that a job writes."""
+    return spec if isinstance(spec, str) else spec.file
+
+
+def output_files(document: TaskDocument) -> Mapping[str, str]:
+    """The local file name of every output stream of a run job, in the order of the document."""
+    return {stream: output_file(spec) for stream, spec in document.outputs.items()}
+
+
+def is_optional(document: TaskDocument, stream: str) -> bool:
+    """Whether a job may succeed without this output; the outputs of a merge are never optional."""
+    spec = document.outputs.get(stream)
+    return isinstance(spec, OutputSpec) and spec.optional
+
+
+def is_transient(document: TaskDocument, stream: str) -> bool:
+    """Whether an output goes away again: because it is merged, or because the document says so."""
+    spec = document.outputs.get(stream)
+    merged = document.merge is not None and document.merge.inputs == stream
+    return merged or (isinstance(spec, OutputSpec) and spec.transient)
+
+
+def max_files_per_job(split: SplitSpec) -> int:
+    """How many primary files a job may have at most."""
+    return split.max_files_per_job or max(MAX_FILES_PER_JOB, split.files_per_job or 0)
+
+
+def event_chunk(document: TaskDocument) -> int | None:
+    """How many events a job of an events input makes (the last may make fewer); None when the split does not say, or the input is another.
+
+    The strongest of events_per_job, n_jobs, wall_seconds_per_job and output_mb_per_job decides; of the last two the smaller one.
+    """
+    count, split, need = primary(document)[1].count, document.split, document.resources
+    if count is None or split.events_per_job is not None:
+        return split.events_per_job if count is not None else None
+    if split.n_jobs is not None:
+        return -(-count // split.n_jobs)
+    rates = (
+        (split.wall_seconds_per_job, need.base_seconds, need.wall_seconds_per_event),
+        (split.output_mb_per_job, 0, need.output_mb_per_event),
+    )
+    chunks = [int((size - base) / rate) for size, base, rate in rates if size is not None and rate is not None]
+    return min(count, max(1, min(chunks))) if chunks else None
+
+
+def is_counted_in_events(document: TaskDocument) -> bool:
+    """Whether the units of a task are chunks of events rather than files or pieces."""
+    return primary(document)[1].count is not None or document.split.events_per_job is not None
+
+
+def merge_needs_build(document: TaskDocument) -> bool:
+    """Whether merge jobs use what the build made."""
+    return document.build is not None and document.merge is not None and any(item.name == BUILD for item in placeholders(document.merge.command))
+
+
+def program_command(document: TaskDocument) -> str:
+    """What a job runs, as one command: steps each in a shell of their own, the next one only when the one before succeeded."""
+    return " && ".join(f"(\n{step.command}\n)" for step in document.program.steps) or document.program.command or ""
