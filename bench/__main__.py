@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import engine, start_up, whole
+from bench import engine, splitting, start_up, whole
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "cli_help": ("ms", start_up.help_ms),
     "cli_ls": ("ms", start_up.ls_ms),
     "submit_10000_inputs": ("s", engine.submit_10000_inputs),
+    "split_1000000_units": ("units/s", splitting.split_units_per_second),
     "noop_jobs": ("jobs/s", whole.noop_jobs_per_second),
 }
 """Name to unit and a function that measures once: the figure and its floor."""

@@ -20,6 +20,7 @@ import uvloop
 from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
 from pandawms.engine.dispatch.gather import Dispatcher
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, database, events
@@ -108,7 +109,8 @@ async def measure(url: str, pid: int, variant: Variant, lives: int, callers: int
             await connection.execute(variant.sql or "SELECT")
             await connection.execute("ANALYZE")
             begin_wal = await connection.fetchval("SELECT pg_current_wal_insert_lsn()")
-        world.dispatcher, world.reporter = Dispatcher(hot, world.services), Reporter(hot, world.services)
+        facts = JobFacts()
+        world.dispatcher, world.reporter = Dispatcher(hot, world.services, facts), Reporter(hot, world.services, facts)
         for gatherer in (world.dispatcher._gatherer, world.reporter._beats, world.reporter._reports):
             gatherer.most = variant.most  # type: ignore[attr-defined]
         begin, python, postgres = time.perf_counter(), time.process_time(), cpu_seconds(pid)
@@ -132,7 +134,9 @@ async def seeded(pool: Pool, n: int) -> World:
         files = [catalogue.NewFile(f"f{i:06d}", uuid4(), 1, b"\0\0\0\1", None, world.endpoint_id) for i in range(n)]
         await catalogue.add_files(connection, dataset_id, "user.ada", files)
         await catalogue.close_dataset(connection, dataset_id)
-    await world.submit(name="many", inputs={"in": {"dataset": "user.ada:many"}}, split={"files_per_job": 1}, program={"command": "true %IN > %OUT"})
+    await world.submit(
+        name="many", inputs={"in": {"dataset": "user.ada:many"}}, split={"files_per_job": 1}, scouts={"jobs": 0}, program={"command": "true %IN > %OUT"}
+    )
     await world.settle()
     return world
 

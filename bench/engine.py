@@ -34,7 +34,9 @@ async def _measure(url: str) -> tuple[float, float]:
         world = await make(pool, Services(BuiltIn(), Blobs(Path())))
         await _register(world)
         begin = time.perf_counter()
-        await world.submit(name="many", inputs={"in": {"dataset": "user.ada:many"}}, split={"files_per_job": 1}, program={"command": "true %IN > %OUT"})
+        await world.submit(
+            name="many", inputs={"in": {"dataset": "user.ada:many"}}, split={"files_per_job": 1}, scouts={"jobs": 0}, program={"command": "true %IN > %OUT"}
+        )
         await world.settle()
         seconds = time.perf_counter() - begin
         async with pool.acquire() as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
@@ -26,10 +26,11 @@ from pandawms.pilot.log import Log
 from pandawms.pilot.payload import Command, Ended, Guarded, Watch
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
-from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, Phase, WrittenFile
+from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, Phase, StepUse, WrittenFile
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _LAST_WORDS_BYTES = 1 << 14
+_SHORTEST_WATCH_SECONDS = 0.1
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -59,6 +60,8 @@ class Result:
     started_at: float | None = None
     ended: Ended = field(default_factory=Ended)
     max_rss_mb: float = 0.0
+    max_disk_mb: float = 0.0
+    steps: list[StepUse] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -177,22 +180,36 @@ class JobRun:
     def _execute(self) -> None:
         self._on_phase("running")
         self._vitals.started_at = self.result.started_at = time.time()
-        watch = self._limit_watch()
-        ended = self._bench.guarded.run(self._command(), self._stop, Watch(watch.check, self._watch_seconds()))
-        self.result.ended = ended
-        self.result.max_rss_mb = max(watch.max_rss_mb, ended.max_rss_mb)
-        self._vitals.cpu_seconds = ended.cpu_seconds
-        self._judge(ended)
+        if not self._spec.steps:
+            self._judge(self._run("payload", self._spec.command), "payload")
+        for n, step in enumerate(self._spec.steps, 1):
+            self._stop.check()
+            name = f"payload.{n}.{step.name}"
+            ended = self._run(name, step.command)
+            self.result.steps.append(_use(step.name, ended))
+            self._bench.log.info("job.command_ended", job_id=self._spec.job_id, command=name, exit_code=ended.exit_code)
+            self._judge(ended, name, f"step {step.name}: ")
 
-    def _judge(self, ended: Ended) -> None:
+    def _run(self, name: str, command: str) -> Ended:
+        """Runs one command within what is left of the job's limits; the result counts all of them together."""
+        before, watch = self.result.ended, self._limit_watch()
+        check = Watch(lambda guard, seconds: watch.check(guard, before.wall_seconds + seconds), self._watch_seconds(before.wall_seconds))
+        ended = self._bench.guarded.run(self._command(name, command), self._stop, check)
+        ended = replace(ended, max_rss_mb=max(watch.max_rss_mb, ended.max_rss_mb))
+        self.result.ended = _together(before, ended)
+        self.result.max_rss_mb = self.result.ended.max_rss_mb
+        self._vitals.cpu_seconds = self.result.ended.cpu_seconds
+        return ended
+
+    def _judge(self, ended: Ended, name: str, prefix: str = "") -> None:
         if ended.stopped is not None:
-            raise Stopped(ended.stopped)
-        ending = payload_outcome(ended.exit_code, ended.signal, self._last_words(ended))
+            raise Stopped(_said(prefix, ended.stopped))
+        ending = payload_outcome(ended.exit_code, ended.signal, self._last_words(ended, name))
         if ended.failure:
             ending = outcome(Code.PAYLOAD_EXCEPTION, ended.failure)
         ending = judged(ending, self.folders.work, self._bench.min_free_disk_mb, ended.lost_output)
         if not ending.is_success:
-            raise JobFailed(ending)
+            raise JobFailed(_said(prefix, ending))
 
     def _stage_out(self) -> None:
         self._on_phase("stage_out")
@@ -251,22 +268,23 @@ class JobRun:
         known = [limit for limit in (self._spec.resources.wall_seconds, self._remaining_seconds) if limit]
         return float(min(known)) if known else 0.0
 
-    def _watch_seconds(self) -> float:
+    def _watch_seconds(self, used_seconds: float) -> float:
         wall_limit = self._wall_limit()
-        return min(self._bench.watch_seconds, wall_limit) if wall_limit else self._bench.watch_seconds
+        return min(self._bench.watch_seconds, max(_SHORTEST_WATCH_SECONDS, wall_limit - used_seconds)) if wall_limit else self._bench.watch_seconds
 
     def _seen(self, cpu_seconds: float, max_rss_mb: float, disk_mb: float) -> None:
-        self._vitals.cpu_seconds = cpu_seconds
-        self._vitals.max_rss_mb = max_rss_mb
+        self._vitals.cpu_seconds = self.result.ended.cpu_seconds + cpu_seconds
+        self._vitals.max_rss_mb = max(self.result.max_rss_mb, max_rss_mb)
         self._vitals.disk_mb = disk_mb
+        self.result.max_disk_mb = max(self.result.max_disk_mb, disk_mb)
 
-    def _command(self) -> Command:
+    def _command(self, name: str, command: str) -> Command:
         return Command(
-            argv=("/bin/sh", "-c", self._spec.command),
+            argv=("/bin/sh", "-c", command),
             folder=self.folders.work,
             variables=self._variables(),
-            stdout=self.folders.log / "payload.stdout",
-            stderr=self.folders.log / "payload.stderr",
+            stdout=self.folders.log / f"{name}.stdout",
+            stderr=self.folders.log / f"{name}.stderr",
             keep_bytes=self._bench.keep_output_bytes,
             grace_seconds=self._bench.grace_seconds,
         )
@@ -289,10 +307,29 @@ class JobRun:
         variables.update(spec.environment.variables)
         return variables
 
-    def _last_words(self, ended: Ended) -> str:
-        path = self.folders.log / "payload.stderr"
+    def _last_words(self, ended: Ended, name: str) -> str:
+        path = self.folders.log / f"{name}.stderr"
         said = last_bytes(path, _LAST_WORDS_BYTES, ended.kept.get(path.name))
         return said.decode("utf-8", "replace").strip()[-MESSAGE_CHARACTERS:]
+
+
+def _said(prefix: str, ending: Outcome) -> Outcome:
+    return replace(ending, message=f"{prefix}{ending.message}"[:MESSAGE_CHARACTERS]) if prefix else ending
+
+
+def _together(one: Ended, other: Ended) -> Ended:
+    """The latter's end, with what both used and wrote."""
+    return replace(
+        other,
+        wall_seconds=one.wall_seconds + other.wall_seconds,
+        cpu_seconds=one.cpu_seconds + other.cpu_seconds,
+        max_rss_mb=max(one.max_rss_mb, other.max_rss_mb),
+        kept={**one.kept, **other.kept},
+    )
+
+
+def _use(name: str, ended: Ended) -> StepUse:
+    return StepUse(name, ended.exit_code, round(ended.wall_seconds, 3), round(ended.cpu_seconds, 3), round(ended.max_rss_mb, 1))
 
 
 def _difference(file: InputFile, found: Content) -> str:

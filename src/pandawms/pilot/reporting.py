@@ -69,5 +69,7 @@ def job_report(spec: JobSpec, result: Result) -> JobReport:
         wall_seconds=round(result.ended.wall_seconds, 3),
         cpu_seconds=round(result.ended.cpu_seconds, 3),
         max_rss_mb=round(result.max_rss_mb, 1),
+        disk_mb=round(result.max_disk_mb, 1),
         outputs=tuple(result.outputs) if result.outcome.is_success else (),
+        steps=tuple(result.steps),
     )

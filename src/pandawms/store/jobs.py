@@ -1,15 +1,20 @@
 """Jobs: made, looked at, moved without a lease. `leases.py` has what happens in the hands of pilots, `endings.py` how jobs end."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from pandawms.domain.errors import Conflict
 from pandawms.domain.job import JOB, JobEvent
 from pandawms.domain.snapshot import Requirement
+from pandawms.store import units
 from pandawms.store.database import Connection
 from pandawms.store.sql import load, made_or_found
+from pandawms.store.units import Unit
 
 sql = load("jobs")
 
@@ -26,13 +31,19 @@ class NewJob(NamedTuple):
 
 
 class NewInput(NamedTuple):
-    """An input of a job to be made: a unit of the task, or (for a merge job) only a file."""
+    """An input of a job to be made: a unit of the task, or (for a merge job) only a file. `untouched` is the unit when no job has had it (`input_of`)."""
 
     job_id: int
     n: int
     task_dataset_id: int
     task_file_id: int | None
     file_id: int | None
+    untouched: Unit | None = None
+
+
+def input_of(job_id: int, n: int, unit: Unit) -> NewInput:
+    """Returns a unit as the n-th input of a job to be made."""
+    return NewInput(job_id, n, unit.task_dataset_id, unit.task_file_id, unit.file_id, unit if unit.is_ranged else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class Input(NamedTuple):
 
 @dataclass(slots=True)
 class Spec:
-    """What never changes about a job, apart from its task's template, and the files that it reads."""
+    """What never changes about a job, apart from its task's template, and the files that it reads (`n_inputs` counts chunks of events, too)."""
 
     job_id: int
     version: int
@@ -69,6 +80,7 @@ class Spec:
     endpoint_id: int | None
     first_event: int | None
     n_events: int | None
+    n_inputs: int
     inputs: list[Input]
 
 
@@ -135,6 +147,7 @@ class Job:
     max_rss_mb: int | None
     owner_id: int
     community: str
+    steps: list[dict[str, Any]] | None = None
 
 
 async def requirement_id(connection: Connection, need: Requirement) -> int:
@@ -151,23 +164,73 @@ async def next_ids(connection: Connection, n: int) -> list[int]:
 
 
 async def create(connection: Connection, *, task_id: int, version: int, kind: str, queue_id: int, requirement_id: int, endpoint_id: int | None,
-                 priority: int, who: str, new: Sequence[NewJob], inputs: Sequence[NewInput]) -> None:  # fmt: skip
-    """Makes jobs of one task for one queue in status defined, with their inputs, and marks their units as running.
+                 priority: int, who: str, new: Sequence[NewJob], inputs: Sequence[NewInput], after: int | None = None) -> None:  # fmt: skip
+    """Makes jobs of one task for one queue in status defined, with their inputs, and marks their units as running; those that had no row are born so.
 
-    Where their outputs go (`endpoint_id`) is fixed with them, so that a queue that changes later misleads nobody.
+    Where `after` names a job, which must not end before the caller's transaction does, they wait for that one.
+
+    Where their outputs go (`endpoint_id`) is fixed with them, so that a queue that changes later misleads nobody. Raises Conflict when a unit is not ready any
+    more: then the caller must undo it all.
     """
-    n_inputs: dict[int, int] = {}
-    for given in inputs:
-        n_inputs[given.job_id] = n_inputs.get(given.job_id, 0) + 1
+    n_inputs = Counter([given.job_id for given in inputs])
     job_ids, attempts, previous, serials, first_events, n_events = zip(*new, strict=True)
     await sql.create(
         connection, task_id=task_id, version=version, kind=kind, queue_id=queue_id, requirement_id=requirement_id, endpoint_id=endpoint_id,
         priority=priority, who=who, job_ids=job_ids, attempts=attempts, previous=previous, serials=serials, first_events=first_events, n_events=n_events,
-        n_inputs=[n_inputs.get(job_id, 0) for job_id in job_ids],
+        n_inputs=[n_inputs.get(job_id, 0) for job_id in job_ids], predecessor=after,
     )  # fmt: skip
-    if inputs:
-        of, ns, task_dataset_ids, task_file_ids, file_ids = zip(*inputs, strict=True)
-        await sql.add_inputs(connection, task_id=task_id, job_ids=of, ns=ns, task_dataset_ids=task_dataset_ids, task_file_ids=task_file_ids, file_ids=file_ids)
+    untouched = [given.untouched for given in inputs if given.untouched is not None]
+    if untouched:
+        await units.use(connection, untouched)
+    await _add_inputs(connection, task_id, [given for given in inputs if given.task_file_id is not None or given.untouched is None])
+    await _bear_inputs(connection, task_id, [given for given in inputs if given.task_file_id is None and given.untouched is not None])
+
+
+async def _add_inputs(connection: Connection, task_id: int, inputs: Sequence[NewInput]) -> None:
+    if not inputs:
+        return
+    job_ids, ns, task_dataset_ids, task_file_ids, file_ids, _ = zip(*inputs, strict=True)
+    given = await sql.add_inputs(
+        connection, task_id=task_id, job_ids=job_ids, ns=ns, task_dataset_ids=task_dataset_ids, task_file_ids=task_file_ids, file_ids=file_ids
+    )
+    wanted = len(task_file_ids) - task_file_ids.count(None)
+    if given != wanted:
+        raise Conflict(f"{wanted - given} of {wanted} units are not ready any more", code="unit.taken")
+
+
+async def _bear_inputs(connection: Connection, task_id: int, inputs: Sequence[NewInput]) -> None:
+    if not inputs:
+        return
+    job_ids, ns, task_dataset_ids, numbers, counts, first_events, n_events, max_attempts = zip(*_runs(inputs), strict=True)
+    await sql.bear_inputs(
+        connection, task_id=task_id, job_ids=job_ids, ns=ns, task_dataset_ids=task_dataset_ids, numbers=numbers, counts=counts, first_events=first_events,
+        n_events=n_events, max_attempts=max_attempts,
+    )  # fmt: skip
+
+
+def _runs(inputs: Sequence[NewInput]) -> list[tuple[int, int, int, int, int, int | None, int | None, int]]:
+    """Inputs without a row as (job, n, dataset in the task, number, count, first event, events, attempts), each with those that follow it in its job."""
+    runs = []
+    begin, count = inputs[0], 0
+    following: tuple[int, int, int, int, int | None, int | None, int] | None = None
+    for given in inputs:
+        unit = given.untouched
+        assert unit is not None, "an input without a row and without a file is an untouched unit"
+        number, event, n_events = unit.number, unit.first_event, unit.n_events
+        if (given.job_id, given.n, given.task_dataset_id, number, event, n_events, unit.max_attempts) != following:
+            if count:
+                runs.append(_run(begin, count))
+            begin, count = given, 0
+        count += 1
+        next_event = None if event is None else event + (1 if n_events is None else n_events)
+        following = (given.job_id, given.n + 1, given.task_dataset_id, number + 1, next_event, n_events, unit.max_attempts)
+    return [*runs, _run(begin, count)]
+
+
+def _run(given: NewInput, count: int) -> tuple[int, int, int, int, int, int | None, int | None, int]:
+    unit = given.untouched
+    assert unit is not None, "checked before"
+    return given.job_id, given.n, given.task_dataset_id, unit.number, count, unit.first_event, unit.n_events, unit.max_attempts
 
 
 async def unplaced(connection: Connection, n: int) -> list[Unplaced]:
@@ -186,9 +249,9 @@ async def specs(connection: Connection, job_ids: Collection[int]) -> dict[int, S
     """Returns what never changes about jobs, with their inputs in order."""
     found: dict[int, Spec] = {}
     async for row in sql.specs(connection, job_ids=list(job_ids), low=min(job_ids), high=max(job_ids)):
-        job_id, version, kind, serial, endpoint_id, first_event, n_events, *read = row
+        job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, *read = row
         if job_id not in found:
-            found[job_id] = Spec(job_id, version, kind, serial, endpoint_id, first_event, n_events, [])
+            found[job_id] = Spec(job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, [])
         if read[0] is not None:
             found[job_id].inputs.append(Input(*read))
     return found
@@ -208,6 +271,11 @@ async def get(connection: Connection, job_id: int) -> Job | None:
     """Returns a job by id, hot or ended."""
     row = await sql.job(connection, job_id=job_id)
     return row and Job(**row)
+
+
+async def keep_steps(connection: Connection, steps: Mapping[int, Sequence[Mapping[str, Any]]]) -> None:
+    """Keeps what the steps of jobs used."""
+    await sql.keep_steps(connection, job_ids=list(steps), steps=[json.dumps(each) for each in steps.values()], low=min(steps), high=max(steps))
 
 
 async def highest_id(connection: Connection) -> int:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pandawms.domain.errors import Conflict
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
 sql = load("units")
+
+RANGE = 5_000
+"""Units in a range at most: what one part of an allocation takes, so that parts that are worked on at the same time take different ranges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,13 @@ class TaskDataset:
     dataset_events: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Growing:
-    """An input whose dataset has grown or closed since it was listed."""
-
-    task_dataset_id: int
-    task_id: int
-    dataset_id: int
-    n_listed: int
-    is_open: bool
-    n_files: int
-    document: dict[str, Any]
-
-
 class Unit(NamedTuple):
-    """A unit that is ready: `attempt` counts the jobs that had it, `job_id` is the last of them."""
+    """A unit that is ready: `attempt` counts the jobs that had it, `job_id` is the last of them.
 
-    task_file_id: int
+    `is_ranged` is true of one that no job has had and that its range still holds; without a file it has no row (`task_file_id` None) until its first job.
+    """
+
+    task_file_id: int | None
     task_dataset_id: int
     file_id: int | None
     number: int
@@ -61,6 +55,35 @@ class Unit(NamedTuple):
     attempt: int
     job_id: int | None
     size_bytes: int | None
+    max_attempts: int
+    is_ranged: bool = False
+
+
+class Range(NamedTuple):
+    """Untouched units from_number to to_number. Each has `unit_events` events from `first_event` on, the last one ends before `end_event` (None: no events)."""
+
+    task_dataset_id: int
+    from_number: int
+    to_number: int
+    has_rows: bool
+    max_attempts: int
+    first_event: int | None
+    unit_events: int | None
+    end_event: int | None
+
+    def units(self) -> list[Unit]:
+        """The units of a range without rows."""
+        dataset, attempts, first = self.task_dataset_id, self.max_attempts, self.first_event
+        numbers = range(self.from_number, self.to_number + 1)
+        if first is None:
+            return [Unit(None, dataset, None, number, None, None, 0, None, None, attempts, True) for number in numbers]
+        if self.unit_events is None or self.end_event is None:
+            return [Unit(None, dataset, None, number, event, None, 0, None, None, attempts, True) for event, number in enumerate(numbers, first)]
+        width, end, events = self.unit_events, self.end_event, range(first, self.end_event, self.unit_events)
+        return [
+            Unit(None, dataset, None, number, event, min(width, end - event), 0, None, None, attempts, True)
+            for number, event in zip(numbers, events, strict=False)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +122,78 @@ async def task_datasets(connection: Connection, task_ids: Sequence[int]) -> list
 
 
 async def add_event_chunks(connection: Connection, task_id: int, task_dataset_id: int, *, first: int, count: int, chunk: int, max_attempts: int) -> int:
-    """Lists `count` events from `first` as units of `chunk` events; returns how many units."""
-    listed = await sql.add_event_chunks(
-        connection, task_id=task_id, task_dataset_id=task_dataset_id, first=first, count=count, chunk=chunk, max_attempts=max_attempts
-    )
+    """Lists `count` events from `first` as units of `chunk` events, after those that are there; returns how many units the input has now."""
+    return await _add_numbers(connection, task_id, task_dataset_id, -(-count // chunk), max_attempts, first_event=first, unit_events=chunk, n_events=count)
+
+
+async def add_pieces(connection: Connection, task_id: int, task_dataset_id: int, *, count: int, max_attempts: int) -> int:
+    """Lists `count` numbered pieces as units (their `first_event` is their number), after those that are there; returns how many the input has now."""
+    return await _add_numbers(connection, task_id, task_dataset_id, count, max_attempts, first_event=None, unit_events=None, n_events=None)
+
+
+async def _add_numbers(connection: Connection, task_id: int, task_dataset_id: int, n_units: int, max_attempts: int, *, first_event: int | None,
+                       unit_events: int | None, n_events: int | None) -> int:  # fmt: skip
+    listed = await sql.add_numbers(
+        connection, task_id=task_id, task_dataset_id=task_dataset_id, n_units=n_units, width=RANGE, first_event=first_event, unit_events=unit_events,
+        n_events=n_events, max_attempts=max_attempts,
+    )  # fmt: skip
     return int(listed)
 
 
-async def list_files(connection: Connection, task_id: int, task_dataset_id: int, *, max_attempts: int, is_complete: bool) -> int:
-    """Lists the files of the input's dataset that are not units yet; returns how many are new."""
-    return int(await sql.list_files(connection, task_id=task_id, task_dataset_id=task_dataset_id, max_attempts=max_attempts, is_complete=is_complete))
-
-
-async def growing(connection: Connection, n: int) -> list[Growing]:
-    """Returns up to n inputs that must be listed again, for the caller alone until its transaction ends."""
-    return [Growing(**row) async for row in sql.growing(connection, n=n)]
+async def add_range_of_rows(connection: Connection, task_id: int, task_dataset_id: int, from_number: int, to_number: int, max_attempts: int) -> None:
+    """Notes that no job has had these units, whose rows the caller has just made (status ready, `is_ranged`)."""
+    await sql.add_range_of_rows(
+        connection, task_id=task_id, task_dataset_id=task_dataset_id, from_number=from_number, to_number=to_number, width=RANGE, max_attempts=max_attempts
+    )
 
 
 async def take_ready(connection: Connection, task_id: int, n: int) -> list[Unit]:
-    """Returns up to n ready units in order, for the caller alone until its transaction ends."""
-    return [Unit(*row) async for row in sql.take_ready(connection, task_id=task_id, n=n)]
+    """Returns up to n ready units in order, for the caller alone until its transaction ends: those that a job had, then untouched ones.
+
+    What the caller gives to no job (`jobs.create`) stays as it is. When others hold all that is there it waits for them, unless it has some units already.
+    """
+    found = [Unit(*row) async for row in sql.take_again(connection, task_id=task_id, n=n)]
+    if len(found) < n:
+        rows = sql.take_ranges(connection, task_id=task_id, n=n - len(found), may_wait=not found)
+        found += await _units_of(connection, [Range(*row) async for row in rows])
+    return found
+
+
+async def _units_of(connection: Connection, ranges: Sequence[Range]) -> list[Unit]:
+    """The units of ranges that the caller holds, in order."""
+    found = [unit for each in ranges if not each.has_rows for unit in each.units()]
+    with_rows = [each for each in ranges if each.has_rows]
+    if with_rows:
+        rows = sql.take_listed(
+            connection, task_dataset_ids=[r.task_dataset_id for r in with_rows], from_numbers=[r.from_number for r in with_rows],
+            to_numbers=[r.to_number for r in with_rows],
+        )  # fmt: skip
+        found += [Unit(*row) async for row in rows]
+    return found
+
+
+async def use(connection: Connection, untouched: Sequence[Unit]) -> None:
+    """Takes units that are given to jobs out of their ranges. Raises Conflict when one was in none any more: then nothing may be made of it."""
+    runs = _runs(untouched)
+    if not runs:
+        return
+    task_dataset_ids, from_numbers, to_numbers = zip(*runs, strict=True)
+    used = await sql.use_ranges(connection, task_dataset_ids=task_dataset_ids, from_numbers=from_numbers, to_numbers=to_numbers)
+    if used != len(untouched):
+        raise Conflict(f"{len(untouched) - used} of {len(untouched)} units are not untouched any more", code="unit.taken")
+
+
+def _runs(untouched: Sequence[Unit]) -> list[tuple[int, int, int]]:
+    """The numbers of units as (dataset in the task, first, last), as few as there can be."""
+    runs: list[tuple[int, int, int]] = []
+    dataset, first, last = -1, 0, -1
+    for task_dataset_id, number in sorted((unit.task_dataset_id, unit.number) for unit in untouched):
+        if task_dataset_id != dataset or number != last + 1:
+            if dataset != -1:
+                runs.append((dataset, first, last))
+            dataset, first = task_dataset_id, number
+        last = number
+    return [*runs, (dataset, first, last)] if dataset != -1 else runs
 
 
 async def ready(connection: Connection, task_ids: Sequence[int], ceiling: int) -> dict[int, Ready]:
@@ -127,18 +202,15 @@ async def ready(connection: Connection, task_ids: Sequence[int], ceiling: int) -
     return {row["task_id"]: Ready(row["n_ready"], bool(row["is_complete"])) async for row in rows}
 
 
-async def retry_failed(connection: Connection, task_id: int) -> int:
-    """Makes failed units with attempts left ready again; returns how many."""
-    return int(await sql.retry_failed(connection, task_id=task_id))
-
-
 async def reopen_failed(connection: Connection, task_id: int, more_attempts: int) -> int:
     """Gives units without attempts left more of them; returns how many are ready again."""
+    await sql.hold_ranges(connection, task_id=task_id)
     return int(await sql.reopen_failed(connection, task_id=task_id, more_attempts=more_attempts))
 
 
 async def cancel_rest(connection: Connection, task_id: int) -> int:
     """Cancels units that no job has; returns how many."""
+    await sql.hold_ranges(connection, task_id=task_id)
     return int(await sql.cancel_rest(connection, task_id=task_id))
 
 

@@ -34,6 +34,11 @@ class Plan:
     rejections: tuple[Rejection, ...]
 
 
+def open_units(n_ready: int, units_per_job: int, most_first: int | None, n_again: int) -> int:
+    """Returns how many ready units may be given to queues now: all, or those of so many first attempts and those that are tried again."""
+    return n_ready if most_first is None else min(n_ready, most_first * units_per_job + n_again)
+
+
 def judge(task: TaskSnapshot, queue: QueueSnapshot, rules: Sequence[BrokerRule]) -> Candidate | Rejection:
     """Asks the rules in order about one queue; the first rejection ends the asking. A factor that is not finite and above 0 rejects the queue."""
     weight = 1.0

@@ -1,12 +1,16 @@
 """Takes the pictures that the rules look at."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from pandawms.domain.queue import QueueStatus
-from pandawms.domain.snapshot import QueueSnapshot, TaskSnapshot
+from pandawms.domain.snapshot import Avoided, QueueSnapshot, TaskSnapshot
 from pandawms.domain.task import TaskStatus
-from pandawms.engine.requirements import requirement
-from pandawms.store import catalogue, places, tasks, units
+from pandawms.engine.requirements import effective, requirement, with_build
+from pandawms.store import catalogue, listing, places, tasks
 from pandawms.store.database import Connection
-from pandawms.wire.task import TaskDocument
+from pandawms.store.units import TaskDataset
+from pandawms.wire.document import TaskDocument
 
 
 async def queue_snapshots(connection: Connection) -> tuple[QueueSnapshot, ...]:
@@ -22,21 +26,25 @@ async def queue_snapshots(connection: Connection) -> tuple[QueueSnapshot, ...]:
     return tuple(_queue(row, frozenset(readable.get(row.queue_id, ())), row.queue_id in writers) for row in rows)
 
 
-async def input_endpoints(connection: Connection, task_id: int) -> frozenset[int]:
-    """Returns the endpoints that hold the task's inputs."""
+async def input_endpoints(connection: Connection, inputs: Sequence[TaskDataset]) -> frozenset[int]:
+    """Returns the endpoints that hold at least one file of these inputs."""
     found: frozenset[int] = frozenset()
-    for source in await units.task_datasets(connection, [task_id]):
-        if source.role == "input" and source.dataset_id is not None:
-            found |= await catalogue.endpoints_of_dataset(connection, source.dataset_id)
+    for source in inputs:
+        if source.role == "input":
+            for dataset_id in await listing.dataset_ids(connection, source.task_dataset_id):
+                found |= await catalogue.endpoints_of_dataset(connection, dataset_id)
     return found
 
 
-def task_snapshot(task: tasks.Task, document: TaskDocument, *, open_units: int, units_per_job: int, endpoints: frozenset[int]) -> TaskSnapshot:
-    """Returns the picture of a task that is stored."""
-    return wanted_snapshot(
+def task_snapshot(task: tasks.Task, document: TaskDocument, *, open_units: int, units_per_job: int, endpoints: frozenset[int],
+                  avoided: tuple[Avoided, ...] = ()) -> TaskSnapshot:  # fmt: skip
+    """Returns the picture of a task that is stored; its document has what commands ordered."""
+    picture = wanted_snapshot(
         document, task_id=task.task_id, status=TaskStatus(task.status), community=task.community, owner=task.owner, open_units=open_units,
         units_per_job=units_per_job, endpoints=endpoints,
     )  # fmt: skip
+    needs = with_build(requirement(effective(document.resources, task.learned, task.ordered)), document)
+    return replace(picture, priority=task.priority, requirement=needs, avoided_queues=avoided)
 
 
 def wanted_snapshot(document: TaskDocument, *, task_id: int, status: TaskStatus, community: str, owner: str, open_units: int, units_per_job: int,
@@ -44,8 +52,8 @@ def wanted_snapshot(document: TaskDocument, *, task_id: int, status: TaskStatus,
     """Returns the picture of a task from its document, stored or not."""
     return TaskSnapshot(
         task_id=task_id, name=document.name, status=status, community=community, owner=owner, priority=document.priority,
-        requirement=requirement(document.resources), open_units=open_units, units_per_job=units_per_job, allowed_queues=frozenset(document.queues),
-        endpoints=endpoints,
+        requirement=with_build(requirement(document.resources), document), open_units=open_units, units_per_job=units_per_job,
+        allowed_queues=frozenset(document.queues), excluded_queues=frozenset(document.exclude_queues), endpoints=endpoints,
     )  # fmt: skip
 
 

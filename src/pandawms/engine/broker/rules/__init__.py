@@ -5,6 +5,7 @@ A rule of a site's own needs no change here: see examples/plugin.
 """
 
 from pandawms.engine.broker.rules.architecture import ARCHITECTURE
+from pandawms.engine.broker.rules.avoided import AVOIDED
 from pandawms.engine.broker.rules.backlog import BACKLOG
 from pandawms.engine.broker.rules.community import COMMUNITY
 from pandawms.engine.broker.rules.input_data import INPUT_DATA
@@ -17,7 +18,7 @@ from pandawms.plugins.broker_rule import BrokerRule
 LASTING: tuple[BrokerRule, ...] = (LISTED, COMMUNITY, ARCHITECTURE, GPUS, CORES, MEMORY, DISK, WALL_TIME)
 """Rules whose verdict does not change by waiting: a task that no queue passes can never run."""
 
-PASSING: tuple[BrokerRule, ...] = (STATUS, INPUT_DATA, OUTPUT_STORAGE, BACKLOG)
+PASSING: tuple[BrokerRule, ...] = (STATUS, AVOIDED, INPUT_DATA, OUTPUT_STORAGE, BACKLOG)
 """Rules whose verdict may change by itself."""
 
 RULES: tuple[BrokerRule, ...] = LASTING + PASSING

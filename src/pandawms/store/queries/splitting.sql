@@ -1,0 +1,75 @@
+-- name: hold(task_id)!
+-- Makes the caller the only one who counts the jobs of this task until its transaction ends. The lock is no row's; aggregate has the positive number.
+SELECT pg_advisory_xact_lock(-:task_id::bigint);
+
+-- name: traits(task_file_ids)
+-- What the split asks of units beyond their size: the group, and what retry rules raised.
+SELECT task_file_id, boundary, memory_mb, wall_seconds, units_per_job FROM task_file WHERE task_file_id = ANY (:task_file_ids::bigint[]);
+
+-- name: course(task_id)^
+-- How many run jobs of a task are first attempts, how many units wait for another one (up to 1,000), and whether its scouts have been judged,
+-- or need not be, as the task has had a verdict.
+SELECT (SELECT count(*) FROM job j JOIN requirement q USING (requirement_id) WHERE j.task_id = :task_id AND j.attempt = 1 AND q.kind = 'run')
+    + (SELECT count(*) FROM job_archive a JOIN requirement q USING (requirement_id) WHERE a.task_id = :task_id AND a.attempt = 1 AND q.kind = 'run') AS n_first,
+    (SELECT count(*) FROM (
+        SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.standing = 'ready' AND u.attempt > 0 LIMIT 1000) a) AS n_again,
+    EXISTS (SELECT 1 FROM task_event e WHERE e.task_id = :task_id AND e.event IN ('judge_scouts', 'avalanche', 'exhaust'))
+        OR EXISTS (SELECT 1 FROM task t WHERE t.task_id = :task_id AND t.round > 1) AS is_judged;
+
+-- name: number_files(task_dataset_id, file_ids)!
+-- Files of a secondary input that have no number get the next ones, in the order given.
+INSERT INTO secondary_file (task_dataset_id, number, file_id)
+SELECT :task_dataset_id, (SELECT coalesce(max(s.number), 0) FROM secondary_file s WHERE s.task_dataset_id = :task_dataset_id)
+    + row_number() OVER (ORDER BY f.n), f.file_id
+FROM unnest(:file_ids::bigint[]) WITH ORDINALITY AS f (file_id, n)
+WHERE NOT EXISTS (SELECT 1 FROM secondary_file s WHERE s.task_dataset_id = :task_dataset_id AND s.file_id = f.file_id);
+
+-- name: secondaries(task_id)
+-- The secondary inputs of a task, for the caller alone until its transaction ends: who gives their files to jobs, and who numbers them.
+SELECT td.task_dataset_id, td.stream, td.is_complete, td.n_given,
+    (SELECT coalesce(max(s.number), 0) FROM secondary_file s WHERE s.task_dataset_id = td.task_dataset_id) AS n_files
+FROM task_dataset td WHERE td.task_id = :task_id AND td.role = 'input' AND NOT td.is_master ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td;
+
+-- name: numbered(task_dataset_id, numbers)
+-- These files of a secondary input.
+SELECT s.number, s.file_id, f.size_bytes FROM secondary_file s JOIN file f USING (file_id)
+WHERE s.task_dataset_id = :task_dataset_id AND s.number = ANY (:numbers::integer[]);
+
+-- name: kept(task_dataset_id, job_ids, low, high)
+-- The numbers of the files of a secondary input that jobs had, in their order; the ids of the jobs lie from low to high.
+SELECT f.job_id, s.number FROM job_file f JOIN secondary_file s ON s.task_dataset_id = f.task_dataset_id AND s.file_id = f.file_id
+WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.job_id BETWEEN :low AND :high AND f.role = 'input' AND f.task_dataset_id = :task_dataset_id
+ORDER BY f.job_id, f.n;
+
+-- name: give(task_dataset_ids, n_given)!
+UPDATE task_dataset td SET n_given = a.n FROM unnest(:task_dataset_ids::bigint[], :n_given::bigint[]) AS a (task_dataset_id, n)
+WHERE td.task_dataset_id = a.task_dataset_id;
+
+-- name: refuse(task_file_ids, values, code, text, limit_value)$
+-- Ready units of which no job can be made have failed for good, and say why; the caller took them out of their ranges. Returns how many.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(:task_file_ids::bigint[], :values::double precision[]) AS a (task_file_id, value)
+), refused AS (
+    UPDATE task_file u SET status = 'failed', max_attempts = u.attempt, is_ranged = false, judged_job_id = u.job_id, reason = jsonb_strip_nulls(
+        jsonb_build_object('code', :code::text, 'text', :text::text, 'limit', :limit_value::double precision, 'value', a.value))
+    FROM asked a WHERE u.task_file_id = a.task_file_id AND u.status = 'ready' RETURNING u.task_dataset_id
+), totals AS MATERIALIZED (
+    SELECT task_dataset_id, count(*) AS n FROM refused GROUP BY 1 ORDER BY 1
+), counted AS (
+    UPDATE task_dataset td SET n_used = n_used + t.n, n_failed = n_failed + t.n FROM totals t WHERE td.task_dataset_id = t.task_dataset_id
+)
+SELECT coalesce(sum(n), 0) FROM totals;
+
+-- name: refuse_unborn(task_id, task_dataset_id, numbers, first_events, n_events, values, code, text, limit_value)$
+-- The same for units without a row: they get one.
+WITH refused AS (
+    INSERT INTO task_file (task_id, task_dataset_id, number, first_event, n_events, status, max_attempts, reason)
+    SELECT :task_id, :task_dataset_id, a.number, a.first_event, a.n_events, 'failed', 0, jsonb_strip_nulls(
+        jsonb_build_object('code', :code::text, 'text', :text::text, 'limit', :limit_value::double precision, 'value', a.value))
+    FROM unnest(:numbers::integer[], :first_events::bigint[], :n_events::bigint[], :values::double precision[]) AS a (number, first_event, n_events, value)
+    RETURNING 1
+), counted AS (
+    UPDATE task_dataset SET n_used = n_used + (SELECT count(*) FROM refused), n_failed = n_failed + (SELECT count(*) FROM refused)
+    WHERE task_dataset_id = :task_dataset_id
+)
+SELECT count(*) FROM refused;
