@@ -66,11 +66,20 @@ class QueueSnapshot:
 
 
 @dataclass(frozen=True)
+class Avoided:
+    """A queue that a task avoids for a while, and why."""
+
+    queue: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class TaskSnapshot:
     """A task at one moment, as the brokerage sees it.
 
-    `open_units` are the inputs that no job has taken yet; `allowed_queues` is the task's own list (empty: all);
-    `endpoints` are the storage endpoints that hold its inputs (empty: it reads no data).
+    `open_units` are the inputs that no job has taken yet; `allowed_queues` is the task's own list (empty: all), `excluded_queues` what it leaves out;
+    `endpoints` are the storage endpoints that hold its inputs (empty: it reads no data); `avoided_queues` are left out for a while after failures there.
     """
 
     task_id: int
@@ -83,8 +92,10 @@ class TaskSnapshot:
     open_units: int
     units_per_job: int = 1
     allowed_queues: frozenset[str] = field(default_factory=frozenset)
+    excluded_queues: frozenset[str] = field(default_factory=frozenset)
     endpoints: frozenset[int] = field(default_factory=frozenset)
     is_test: bool = False
+    avoided_queues: tuple[Avoided, ...] = ()
 
 
 @dataclass(frozen=True)

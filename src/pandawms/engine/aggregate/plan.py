@@ -1,40 +1,52 @@
-"""Decides which outputs are merged together, and when and how a task ends. Pure."""
+"""Decides which outputs are merged together, and when the input of a task is settled. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from math import inf
 
-from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.domain.task import TaskStatus
 from pandawms.store.merges import Unmerged
 from pandawms.store.units import Progress
 
-FLOWING = frozenset({TaskStatus.READY, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.MERGING, TaskStatus.PENDING, TaskStatus.THROTTLED})
-"""Statuses from which a task whose inputs are settled is prepared for its verdict."""
+TRIED_AGAIN = frozenset({
+    TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.MERGING, TaskStatus.PENDING, TaskStatus.THROTTLED,
+})  # fmt: skip
+"""Statuses in which failed units are tried again; from all but scouting a task whose inputs are settled is prepared for its verdict."""
+MERGED = TRIED_AGAIN | {TaskStatus.FINISHING}
+"""Statuses in which outputs are merged."""
+MB = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a task ends: the event, and the numbers that say why."""
-
-    event: TaskEvent
-    numbers: dict[str, Any]
-
-
-def merge_groups(files: Sequence[Unmerged], files_per_job: int | None, *, is_last: bool) -> list[list[Unmerged]]:
-    """Cuts outputs that wait into groups, each of one queue and one job's output after the other.
+def merge_groups(files: Sequence[Unmerged], files_per_job: int | None, mb_per_job: int | None = None, *, is_last: bool) -> list[list[Unmerged]]:
+    """Cuts outputs that wait into groups, each of one queue and one job's output after the other; one that is larger than a group may be is alone.
 
     Full groups are made at once; what is left over, or everything when there is no limit, when `is_last`: no more will come.
     """
+    most_files, most_bytes = files_per_job or inf, inf if mb_per_job is None else mb_per_job * MB
     found = []
     for _queue, mine in groupby(sorted(files, key=lambda f: (f.queue_id, f.job_id, f.n)), key=lambda f: f.queue_id):
-        waiting = list(mine)
-        size = files_per_job or len(waiting)
-        cut = [waiting[i : i + size] for i in range(0, len(waiting), size)]
-        if not is_last and (files_per_job is None or len(cut[-1]) < size):
-            cut = cut[:-1] if files_per_job else []
+        cut = _cut(mine, most_files, most_bytes)
+        last = cut[-1]
+        if not is_last and len(last) < most_files and _size(last) < most_bytes:
+            cut.pop()
         found += cut
     return found
+
+
+def _cut(files: Iterable[Unmerged], most_files: float, most_bytes: float) -> list[list[Unmerged]]:
+    cut: list[list[Unmerged]] = [[]]
+    size_bytes = 0
+    for file in files:
+        if cut[-1] and (len(cut[-1]) >= most_files or size_bytes + file.size_bytes > most_bytes):
+            cut.append([])
+            size_bytes = 0
+        cut[-1].append(file)
+        size_bytes += file.size_bytes
+    return cut
+
+
+def _size(files: Iterable[Unmerged]) -> int:
+    return sum(file.size_bytes for file in files)
 
 
 def is_settled(progress: Progress) -> bool:
@@ -45,14 +57,3 @@ def is_settled(progress: Progress) -> bool:
 def is_last_of_run_jobs(progress: Progress) -> bool:
     """True when no run job will write more outputs: all input is listed, no unit is open, and what is hot only waits to be merged."""
     return progress.is_complete and not progress.has_waiting_units and not progress.has_working_jobs
-
-
-def verdict(progress: Progress) -> Verdict:
-    """All units finished: done; some: finished; none: failed (PanDA's post-processing, semantics 3.10, without a goal)."""
-    numbers = {
-        "inputs": progress.n_listed, "finished": progress.n_finished, "failed": progress.n_failed,
-        "events": progress.n_events, "events_finished": progress.n_events_finished,
-    }  # fmt: skip
-    if progress.n_finished == 0:
-        return Verdict(TaskEvent.FAIL, numbers | ({"text": "there was no input"} if progress.n_listed == 0 else {}))
-    return Verdict(TaskEvent.COMPLETE if progress.n_failed == 0 else TaskEvent.COMPLETE_PARTLY, numbers)

@@ -5,13 +5,19 @@ from datetime import datetime
 
 from pandawms.domain.outcome import Outcome
 from pandawms.store.brokerage import Brokerage
+from pandawms.store.measures import Scouts
 from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Asked, FailedUnits, Failure, HotJobs, Parent, Predecessor
+from pandawms.store.retry_rules import Done, DoneCount
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """A task: its units (listed, used, finished, failed), its jobs, the broker's last look, and what it depends on."""
+    """A task: its units (listed, used, finished, failed), its jobs, the broker's last look, and what it depends on.
+
+    `reason_code` is the code of the kept reason, or the line of the table of verdicts that ended the task; `scouts` is there while they run; `done` is what
+    retry rules did about its failures.
+    """
 
     task_id: int
     name: str
@@ -31,11 +37,14 @@ class TaskFacts:
     brokerage: Brokerage | None = None
     parent: Parent | None = None
     asked: tuple[Asked, ...] = ()
+    reason_code: str | None = None
+    scouts: Scouts | None = None
+    done: tuple[DoneCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """A job with its queue, what it waits for, and how it ended."""
+    """A job with its queue, what it waits for, how it ended, and what retry rules did about that."""
 
     job_id: int
     task_id: int
@@ -53,3 +62,4 @@ class JobFacts:
     predecessors: tuple[Predecessor, ...] = ()
     missing: tuple[str, ...] = ()
     asked: tuple[Asked, ...] = ()
+    done: tuple[Done, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pandawms.domain.job import JOB, LEASED, JobStatus
+from pandawms.engine.explain import retried
 from pandawms.engine.explain.facts import JobFacts
 from pandawms.engine.explain.plan import engine_down, waiting_in
 from pandawms.wire.why import Cause, Why
@@ -17,7 +18,7 @@ def explain(facts: JobFacts, now: datetime) -> Why:
 
 def _causes(facts: JobFacts, now: datetime) -> Iterator[Cause]:
     for asked in facts.asked:
-        yield Cause(code="command.pending", text=f"a {asked.verb} was asked for and is about to be applied", since=asked.asked_at)
+        yield Cause(code="command.pending", text=asked.text, since=asked.asked_at)
     if facts.outcome is not None:
         yield from _ended(facts)
     elif facts.status in LEASED:
@@ -34,7 +35,8 @@ def _ended(facts: JobFacts) -> Iterator[Cause]:
     yield Cause(code=f"{outcome.domain}.{outcome.name}", text=outcome.message or outcome.name.replace("_", " "), since=facts.since, value=outcome.exit_code)
     if facts.successor_id is not None:
         yield Cause(code="job.tried_again", text=f"its inputs are tried again by job {facts.successor_id}", value=facts.successor_id)
-    elif not outcome.retryable:
+    yield from retried.of_job(facts.done)
+    if facts.successor_id is None and not outcome.retryable:
         yield Cause(code="job.not_retryable", text="another attempt would fail the same way, so there is none")
 
 

@@ -8,6 +8,7 @@ from pandawms.domain.job import LEASED, JobStatus
 from pandawms.domain.outcome import Outcome
 from pandawms.domain.queue import PERMITS, QueueStatus
 from pandawms.domain.task import TASK, TaskStatus
+from pandawms.engine.explain import retried
 from pandawms.engine.explain.facts import TaskFacts
 from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Failure
@@ -15,6 +16,10 @@ from pandawms.wire.why import Cause, QueueRejection, Why
 
 SILENT = timedelta(seconds=30)
 """A queue that no pilot, or no provisioner, has asked about for so long has none that is free, or none at all: both ask every few seconds."""
+TOLD_VERDICTS = frozenset({"goal_missed", "parent_bad", "parent_incomplete", "input_incomplete"})
+"""Lines of the table of verdicts that do not follow from the numbers of units alone."""
+HELD = frozenset({TaskStatus.PENDING, TaskStatus.PAUSED, TaskStatus.THROTTLED, TaskStatus.WAITING})
+"""Statuses that stop the flow: their reason is always told."""
 NEW = frozenset({TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.ASSIGNING})
 
 
@@ -29,18 +34,28 @@ def explain(facts: TaskFacts, now: datetime) -> Why:
 
 def _causes(facts: TaskFacts, now: datetime) -> Iterator[Cause]:
     for asked in facts.asked:
-        yield Cause(code="command.pending", text=f"a {asked.verb} was asked for and is about to be applied", since=asked.asked_at)
+        yield Cause(code="command.pending", text=asked.text, since=asked.asked_at)
     if TASK.is_final(TaskStatus(facts.status)):
         yield from _ended(facts)
         return
     if facts.engines == 0:
         yield engine_down()
+    yield from _stopped(facts)
     if facts.status in NEW:
         yield Cause(code="task.new", text="it was taken; its inputs are about to be listed", since=facts.since)
+    yield from _kept(facts)
     yield from _input(facts)
     yield from _placement(facts)
     yield from _jobs(facts, now)
     yield from _retries(facts)
+    yield from retried.of_task(facts.done)
+
+
+def _kept(facts: TaskFacts) -> Iterator[Cause]:
+    """What a stage, a command or the clock wrote down, where nothing here is looked up for it."""
+    code = facts.reason_code or ""
+    if code.startswith("stuck.") or (facts.status in HELD and not code.startswith(("broker.", "input."))):
+        yield Cause(code=code or f"task.{facts.status}", text=facts.reason or f"it is {facts.status}", since=facts.since)
 
 
 def engine_down() -> Cause:
@@ -48,15 +63,30 @@ def engine_down() -> Cause:
     return Cause(code="engine.down", text="no engine runs, so nothing moves")
 
 
+def _stopped(facts: TaskFacts) -> Iterator[Cause]:
+    """Scouts that run alone, and tasks that take no more jobs."""
+    if facts.scouts is not None:
+        text = f"its first {facts.scouts.n_made} jobs run alone, to measure what the others need; {facts.scouts.n_finished} of them succeeded so far"
+        yield Cause(code="scouts.running", text=text, since=facts.since, value=facts.scouts.n_finished)
+    if facts.status == TaskStatus.EXHAUSTED:
+        yield Cause(code=facts.reason_code or "task.exhausted", text=facts.reason or "going on makes no sense; a person decides", since=facts.since)
+    if facts.status == TaskStatus.FINISHING:
+        why = f": {facts.reason}" if facts.reason else ""
+        yield Cause(code="task.finishing", text=f"it was asked to finish, and its jobs are ended or waited for{why}", since=facts.since)
+
+
 def _ended(facts: TaskFacts) -> Iterator[Cause]:
     if facts.status in (TaskStatus.ABORTED, TaskStatus.BROKEN):
         yield Cause(code=f"task.{facts.status}", text=facts.reason or f"it is {facts.status}", since=facts.since)
+    if facts.reason_code in TOLD_VERDICTS and facts.reason:
+        yield Cause(code=f"verdict.{facts.reason_code}", text=facts.reason, since=facts.since)
     if facts.status == TaskStatus.FAILED and not facts.n_listed:
         producer = f": task {facts.parent.name} ({facts.parent.task_id}), which makes it, is {facts.parent.status}" if facts.parent else ""
         yield Cause(code="input.none", text=f"there was no input{producer}", value=facts.parent.status if facts.parent else None)
     if facts.n_failed:
         yield Cause(code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed)
     yield from (failure_cause(failure) for failure in facts.failures)
+    yield from retried.of_task(facts.done)
 
 
 def _input(facts: TaskFacts) -> Iterator[Cause]:
@@ -154,14 +184,17 @@ def _advice(facts: TaskFacts, causes: Sequence[Cause]) -> Iterator[str]:
         yield "Start pilots: `panda provision`, or look why the provisioner starts none (`panda doctor`)."
     if "queue.shut" in codes:
         yield "Ask an operator to open the queue."
+    if facts.status == TaskStatus.PAUSED:
+        yield f"Let it go on: `panda resume {facts.name}`."
     if "broker.no_queue" in codes:
         yield "See below what each queue refuses; ask for less, or for another queue."
+    if facts.status == TaskStatus.EXHAUSTED:
+        yield f"Go on with what was measured: `panda retry {facts.name}`; end it with what is there: `panda finish {facts.name}`."
     yield from _advice_on_failures(facts)
 
 
 def _advice_on_failures(facts: TaskFacts) -> Iterator[str]:
-    for failure in facts.failures[:3]:
-        yield Outcome(failure.error_domain, failure.error_code).advice
+    yield from dict.fromkeys(Outcome(failure.error_domain, failure.error_code).advice for failure in facts.failures[:3])
     if facts.failures:
         yield f"Read what the job wrote: `panda logs {facts.failures[0].last_job_id}`."
     if facts.status == TaskStatus.FAILED and not facts.n_listed and facts.parent:

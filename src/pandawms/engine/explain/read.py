@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 
 from pandawms.domain.job import JobStatus
 from pandawms.domain.outcome import Outcome
+from pandawms.domain.task import TaskStatus
+from pandawms.engine.aggregate.ending import error_summary
 from pandawms.engine.explain import job_plan, plan
 from pandawms.engine.explain.facts import JobFacts, TaskFacts
-from pandawms.store import brokerage, events, places, reasons, system, units
+from pandawms.store import brokerage, events, measures, places, reasons, retry_rules, system, units
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
 from pandawms.store.places import QueueRow
+from pandawms.store.reasons import Failure
 from pandawms.store.tasks import Task
 from pandawms.wire.why import Why
 
@@ -25,11 +28,20 @@ async def task(connection: Connection, found: Task) -> Why:
         n_listed=sum(d.n_listed for d in masters), n_used=sum(d.n_used for d in masters), n_finished=sum(d.n_finished for d in masters),
         n_failed=sum(d.n_failed for d in masters), is_complete=all(d.is_complete for d in masters), engines=await system.engines(connection),
         hot=await reasons.hot_jobs(connection, found.task_id), queues=await places.queues(connection),
-        failures=await reasons.failures(connection, found.task_id, MOST_FAILURES), units=await reasons.failed_units(connection, found.task_id),
+        failures=await _failures(connection, found.task_id), units=await reasons.failed_units(connection, found.task_id),
         brokerage=await brokerage.get(connection, found.task_id), parent=await reasons.parent(connection, found.task_id),
         asked=await reasons.pending_commands(connection, found.task_id, None),
+        reason_code=(found.reason or {}).get("code") or (found.reason or {}).get("rule"),
+        scouts=await measures.scouts(connection, found.task_id) if found.status == TaskStatus.SCOUTING else None,
+        done=await retry_rules.counts_of_task(connection, found.task_id),
     )  # fmt: skip
     return plan.explain(facts, datetime.now(UTC))
+
+
+async def _failures(connection: Connection, task_id: int) -> tuple[Failure, ...]:
+    """The most frequent kinds of failure, each with its newest job and what that said."""
+    groups = (await error_summary(connection, task_id)).groups[:MOST_FAILURES]
+    return tuple(Failure(group.domain, group.code, group.n, group.job_ids[0], group.message) for group in groups)
 
 
 async def job(connection: Connection, found: Job) -> Why:
@@ -43,7 +55,7 @@ async def job(connection: Connection, found: Job) -> Why:
         n_ahead=await reasons.ahead(connection, found.job_id, MOST_AHEAD) if is_ready else 0,
         kill_reason=await reasons.kill_order(connection, found.job_id), predecessors=await reasons.predecessors(connection, found.job_id),
         missing=await reasons.missing_inputs(connection, found.job_id, MOST_FAILURES),
-        asked=await reasons.pending_commands(connection, None, found.job_id),
+        asked=await reasons.pending_commands(connection, None, found.job_id), done=await retry_rules.done_about_job(connection, found.job_id),
     )  # fmt: skip
     return job_plan.explain(facts, datetime.now(UTC))
 
