@@ -1,12 +1,25 @@
 """What a user asks is applied in sets, whatever state the jobs are in."""
 
+from collections.abc import Awaitable, Callable
+
+import pytest
+
 from pandawms.domain.codes import Code
+from pandawms.domain.errors import Conflict
 from pandawms.domain.outcome import outcome
+from pandawms.engine.broker.step import step as broker
+from pandawms.engine.command.step import step as command
+from pandawms.engine.define.step import step as define
+from pandawms.engine.generate.step import step as generate
+from pandawms.engine.services import Services
+from pandawms.store import identity, places
+from pandawms.store.database import Pool
 from tests.engine import invariants
-from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, answer, ask, beat, ended, hot, lose, outputs, rows, run_with, unit_statuses, value
+from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, answer, ask, beat, ended, hot, lose, outputs, rows, run_with, told, unit_statuses, value
 from tests.world import World
 
 STOPPED = outcome(Code.KILLED_BY_SERVER)
+Step = Callable[[Pool, Services], Awaitable[int]]
 
 
 async def test_a_kill_ends_what_no_pilot_holds_at_once_and_tells_the_pilots_of_the_rest(world: World) -> None:
@@ -202,3 +215,239 @@ async def test_files_are_read_by_the_killed_task_no_more(world: World) -> None:
     await world.run_all()
     assert (await world.status(task_id), await world.status(child)) == ("done", "aborted")
     await invariants.check(world)
+
+
+@pytest.mark.parametrize("where", ["staging", "registered", "scouting", "running"])
+async def test_a_kill_wherever_the_task_is_leaves_no_job_and_takes_the_children_with_it(world: World, where: str) -> None:
+    scouts = {"jobs": 2, "from_jobs": 1} if where == "scouting" else {"jobs": 0}
+    task_id = await world.submit(name="first", scouts=scouts)
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    held = []
+    if where in ("scouting", "running"):
+        await world.settle()
+        held = list(await world.claim())
+    if where == "staging":
+        await rows(world, "UPDATE task SET status = 'staging' WHERE task_id = $1", task_id)
+        await rows(world, "UPDATE task_event SET to_status = 'staging', event = 'submit_staging' WHERE task_id = $1", task_id)
+    assert await world.status(task_id) == where
+    await ask(world, "kill", task_id=task_id)
+    await world.settle()
+    for job in held:
+        assert (await beat(world, job)).verdict == "kill"
+        await world.report(job, STOPPED)
+    await world.settle()
+    assert [await world.status(each) for each in (task_id, child)] == ["aborted", "aborted"]
+    assert (await hot(world, task_id), await hot(world, child)) == ({}, {})
+    await invariants.check(world)
+
+
+async def test_a_pause_holds_what_is_ready_and_lets_run_what_runs_and_a_resume_goes_on(world: World) -> None:
+    task_id = await world.submit()
+    await world.settle()
+    first, second = await world.claim(2)
+    await beat(world, first)
+    assert await told(world, "pause", task_id) == "paused: 3 ready jobs held"
+    assert (await world.status(task_id), await hot(world, task_id)) == ("paused", {"running": 1, "sent": 1, "throttled": 3})
+    assert await world.claim() == ()
+    assert (await beat(world, first)).verdict == "ok"
+    await world.report(first)
+    await world.report(second, FAILED)
+    await world.settle()
+    assert (await world.status(task_id), await hot(world, task_id)) == ("paused", {"throttled": 3}), "nothing is made, tried again or judged meanwhile"
+    assert await told(world, "resume", task_id) == "resumed: 3 jobs ready again"
+    assert len(await world.run_all()) == 4
+    assert await world.status(task_id) == "done"
+    await invariants.check(world)
+
+
+async def test_a_job_that_gets_ready_in_a_paused_task_is_held(world: World) -> None:
+    task_id = await world.submit()
+    for stage in (define, broker, generate):
+        await stage(world.pool, world.services)
+    assert await hot(world, task_id) == {"defined": 5}
+    assert await told(world, "pause", task_id) == "paused: no job was concerned"
+    assert await hot(world, task_id) == {"throttled": 5}
+    await told(world, "resume", task_id)
+    assert len(await world.run_all()) == 5
+    await invariants.check(world)
+
+
+@pytest.mark.parametrize(("before", "steps"), [("registered", ()), ("ready", (define,)), ("ready", (define, broker))])
+async def test_a_task_that_is_paused_early_goes_on_where_it_was(world: World, before: str, steps: tuple[Step, ...]) -> None:
+    task_id = await world.submit()
+    for stage in steps:
+        await stage(world.pool, world.services)
+    assert await world.status(task_id) == before
+    await told(world, "pause", task_id)
+    assert await world.status(task_id) == "paused"
+    assert await value(world, "SELECT previous_status FROM task WHERE task_id = $1", task_id) == before
+    await ask(world, "resume", task_id=task_id)
+    await command(world.pool, world.services)
+    assert await world.status(task_id) == before
+    assert len(await world.run_all()) == 5
+    await invariants.check(world)
+
+
+async def test_a_soft_finish_withdraws_what_waits_and_keeps_what_runs(world: World) -> None:
+    task_id = await world.submit()
+    await world.settle()
+    first, second = await world.claim(2)
+    await beat(world, first)
+    assert await told(world, "finish", task_id, soft=True) == "finishing: 3 waiting jobs withdrawn"
+    assert (await world.status(task_id), await hot(world, task_id)) == ("finishing", {"running": 1, "sent": 1})
+    assert [(await beat(world, job)).verdict for job in (first, second)] == ["ok", "ok"]
+    for job in (first, second):
+        assert (await world.report(job)).verdict == "accepted"
+    await world.settle()
+    assert (await world.status(task_id), await ended(world, task_id)) == ("finished", {"closed": 3, "finished": 2})
+    await invariants.check(world)
+
+
+async def test_a_hard_finish_ends_all_and_keeps_what_is_processed(world: World) -> None:
+    task_id = await world.submit()
+    await world.settle()
+    done, running = await world.claim(2)
+    await world.report(done)
+    await beat(world, running)
+    assert await told(world, "finish", task_id) == "finishing: 3 jobs ended, the pilots of 1 job told to stop"
+    assert (await beat(world, running)).verdict == "kill"
+    await world.report(running, STOPPED)
+    await world.settle()
+    assert (await world.status(task_id), await ended(world, task_id)) == ("finished", {"cancelled": 3, "failed": 1, "finished": 1})
+    assert set(await unit_statuses(world, task_id)) == {"cancelled", "failed", "finished"}
+    await invariants.check(world)
+
+
+async def test_a_finish_keeps_what_has_run_and_merges_it(world: World) -> None:
+    task_id = await world.submit(outputs={"out": "o.txt"}, merge=MERGE)
+    await world.settle()
+    for job in await world.claim(2):
+        await world.report(job)
+    await world.settle()
+    assert await told(world, "finish", task_id) == "finishing: 3 jobs ended"
+    (merge,) = await world.run_all()
+    assert (merge.kind, len(merge.inputs), await world.status(task_id)) == ("merge", 2, "finished")
+    assert len(await outputs(world, task_id, "whole")) == 1
+    await invariants.check(world)
+
+
+async def test_a_retry_may_change_parameters_for_what_is_tried_again(world: World) -> None:
+    task_id = await world.submit(retry={"max_attempts": 1})
+    await run_with(world, {("run", 2): FAILED})
+    words = await told(world, "retry", task_id, changes={"resources": {"memory_mb": 2500}, "priority": 4000}, attempts=2)
+    assert words == "retried: 1 input is open again"
+    (job,) = await world.run_all()
+    assert (job.resources.memory_mb, job.attempt, await world.status(task_id)) == (2500, 2, "done")
+    assert await value(world, "SELECT max_attempts FROM task_file WHERE task_id = $1 AND number = 2", task_id) == 3
+    found = await rows(world, "SELECT version, priority FROM task WHERE task_id = $1", task_id)
+    assert [tuple(row) for row in found] == [(2, 4000)]
+    await invariants.check(world)
+
+
+async def test_a_retry_takes_the_children_with_it_unless_it_is_sole(world: World) -> None:
+    parent = await world.submit(name="first", retry={"max_attempts": 1})
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    await run_with(world, {("run", 2): FAILED}, most=5)
+    await world.run_all()
+    assert await world.status(parent) == "finished"
+    before = await world.status(child)
+    assert (await told(world, "retry", parent, sole=True)).startswith("retried: 1 input is open again")
+    assert await value(world, "SELECT count(*) FROM command WHERE task_id = $1", child) == 0
+    await world.run_all()
+    assert (await world.status(parent), before in ("done", "finished")) == ("done", True)
+    await invariants.check(world)
+
+
+async def test_reassigned_jobs_go_elsewhere_and_the_attempt_does_not_count(world: World) -> None:
+    task_id = await world.submit(retry={"max_attempts": 1})
+    await world.settle()
+    (running,) = await world.claim()
+    assert await told(world, "reassign", task_id, queues=["nowhere"]) == "reassigned: 1 job ended, 4 waiting jobs withdrawn"
+    assert (await hot(world, task_id), await unit_statuses(world, task_id)) == ({}, {"ready": 5})
+    assert (await beat(world, running)).verdict == "gone"
+    assert (await world.report(running)).verdict == "refused"
+    assert await value(world, "SELECT rejections->0->>'queue' FROM brokerage WHERE task_id = $1", task_id) == "local"
+    assert (await told(world, "reassign", task_id)).startswith("reassigned")
+    await rows(world, "UPDATE task SET next_look_at = now()")
+    ran = await world.run_all()
+    assert ({job.attempt for job in ran}, await world.status(task_id)) == ({2}, "done")
+    await invariants.check(world)
+
+
+async def test_a_soft_reassign_leaves_what_runs_and_nokill_leaves_all(world: World) -> None:
+    task_id = await world.submit()
+    await world.settle()
+    (running,) = await world.claim()
+    assert await told(world, "reassign", task_id, nokill=True) == "reassigned: no job was concerned"
+    assert await told(world, "reassign", task_id, soft=True) == "reassigned: 4 waiting jobs withdrawn"
+    assert (await beat(world, running)).verdict == "ok"
+    await world.report(running)
+    await world.run_all()
+    assert await world.status(task_id) == "done"
+    await invariants.check(world)
+
+
+async def test_priority_and_share_change_for_jobs_that_wait(world: World) -> None:
+    task_id = await world.submit()
+    await world.settle()
+    (held,) = await world.claim()
+    async with world.pool.acquire() as connection:
+        community_id = await identity.ensure_community(connection, "local")
+        share_id = await places.ensure_share(connection, community_id, "other", 1.0)
+    assert await told(world, "set", task_id, priority=4321, share="other") == "set: priority = 4321, share = other; 4 waiting jobs changed"
+    found = await rows(world, "SELECT j.job_id, j.priority, j.share_id FROM job j WHERE task_id = $1", task_id)
+    assert {(row["priority"], row["share_id"]) for row in found if row["job_id"] != held.job_id} == {(4321, share_id)}
+    assert [row["priority"] for row in found if row["job_id"] == held.job_id] == [1000]
+    assert await told(world, "set", task_id, share="none") == "refused: community local has no share none"
+    await world.run_all()
+    await invariants.check(world)
+
+
+async def test_memory_is_for_jobs_that_are_made_later(world: World) -> None:
+    task_id = await world.submit()
+    assert await told(world, "set", task_id, memory_mb=3333, wall_seconds=777) == "set: memory_mb = 3333, wall_seconds = 777"
+    jobs = await world.run_all()
+    assert {(job.resources.memory_mb, job.resources.wall_seconds) for job in jobs} <= {(3333, 777), (1000, 3600)}
+    command_id = await ask(world, "set", task_id=await world.submit(name="u"), memory_mb=2222)
+    await command(world.pool, world.services)
+    assert {job.resources.memory_mb for job in await world.run_all()} == {2222}
+    assert await answer(world, command_id) == "set: memory_mb = 2222"
+    await invariants.check(world)
+
+
+async def test_more_attempts_open_what_had_none_left(world: World) -> None:
+    task_id = await world.submit(retry={"max_attempts": 1})
+    await world.settle()
+    one, two = await world.claim(2)
+    await world.report(one, FAILED)
+    await world.settle()
+    assert await told(world, "set", task_id, attempts=2) == "set: 5 inputs may be tried 2 times more"
+    await world.report(two)
+    ran = await world.run_all()
+    assert ([job.attempt for job in ran].count(2), await world.status(task_id)) == (1, "done")
+    await invariants.check(world)
+
+
+async def test_obsolete_takes_the_outputs_away_and_what_was_made_of_them(world: World) -> None:
+    parent = await world.submit(name="first")
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    await world.settle()
+    assert (await told(world, "obsolete", parent)).startswith("refused: A task in status running does not take obsolete.")
+    await world.run_all()
+    assert await told(world, "obsolete", parent) == "obsolete: 1 dataset removed"
+    assert [await world.status(task_id) for task_id in (parent, child)] == ["obsolete", "obsolete"]
+    assert await value(world, "SELECT count(*) FROM dataset WHERE removed_at IS NULL") == 0
+    await world.submit(name="first")
+    await invariants.check(world)
+
+
+async def test_one_command_of_a_task_is_pending_at_a_time_and_the_other_is_named(world: World) -> None:
+    task_id = await world.submit()
+    first = await ask(world, "set", task_id=task_id, priority=5, reason="one")
+    assert await ask(world, "set", task_id=task_id, priority=5, reason="two") == first
+    for verb, arguments in (("set", {"priority": 6}), ("kill", {})):
+        with pytest.raises(Conflict) as raised:
+            await ask(world, verb, task_id=task_id, **arguments)
+        assert (raised.value.code, raised.value.detail) == ("command_pending", f"command {first} of this task is pending: set, asked by ada")
+    await world.settle()
+    await ask(world, "kill", task_id=task_id)

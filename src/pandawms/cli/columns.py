@@ -44,7 +44,7 @@ FILES: tuple[Column[File], ...] = (
     Column("guid", lambda file: file.guid),
 )
 UNITS: tuple[Column[TaskInputUnit], ...] = (
-    Column("unit_id", lambda unit: unit.unit_id, is_number=True),
+    Column("number", lambda unit: unit.number, is_number=True),
     Column("stream", lambda unit: unit.stream),
     Column("name", lambda unit: unit.name),
     Column("first_event", lambda unit: unit.first_event, is_number=True),
@@ -54,6 +54,7 @@ UNITS: tuple[Column[TaskInputUnit], ...] = (
     Column("failed_attempts", lambda unit: unit.failed_attempts, is_number=True),
     Column("max_attempts", lambda unit: unit.max_attempts, is_number=True),
     Column("job_id", lambda unit: unit.job_id, is_number=True),
+    Column("reason", lambda unit: unit.reason and unit.reason.text),
 )
 DATASETS: tuple[Column[Dataset], ...] = (
     Column("name", lambda dataset: f"{dataset.scope}:{dataset.name}"),

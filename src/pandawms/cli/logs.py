@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pandawms.cli.session import Session
     from pandawms.client import Client
 
-PRINTED = ("payload.stdout", "payload.stderr")
+PRINTED = "payload."
+"""Files with what a program wrote begin so; one that runs in steps has two for each."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +63,7 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 
 def _chosen(files: dict[str, bytes], name: str | None) -> dict[str, bytes]:
     if name is None:
-        return {found: content for found, content in files.items() if found.rsplit("/", 1)[-1] in PRINTED} or files
+        return {found: content for found, content in files.items() if found.rsplit("/", 1)[-1].startswith(PRINTED)} or files
     found = next((path for path in files if path == name or path.rsplit("/", 1)[-1] == name), None)
     if found is None:
         near = did_you_mean(name, files)

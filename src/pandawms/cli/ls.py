@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("tasks", "jobs", "files", "datasets", "queues", "workers", "sites")
 DEFAULT_LIMIT = 100
 _APPLIES: dict[str, tuple[str, ...]] = {
-    "tasks": ("status", "name", "owner"),
+    "tasks": ("status", "name", "owner", "stuck"),
     "jobs": ("of", "status", "queue"),
     "files": ("of", "status"),
     "files of a dataset": ("of",),
@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="tasks and datasets: only of this name")
     parser.add_argument("--owner", help="tasks: only of this user")
     parser.add_argument("--queue", help="jobs and workers: only on this queue")
+    parser.add_argument("--stuck", action="store_const", const=True, help="tasks: only those that stand still for longer than they may")
     many = parser.add_mutually_exclusive_group()
     many.add_argument("--limit", type=int, metavar="N", help=f"at most so many (default {DEFAULT_LIMIT})")
     many.add_argument("--all", action="store_true", help="all of them")
@@ -73,7 +74,7 @@ def _checked(arguments: argparse.Namespace) -> int:
     if arguments.limit is not None and arguments.limit < 1:
         raise Invalid("--limit must be at least 1", code="usage", field="--limit", value=arguments.limit, hint="or give --all")
     applies = _APPLIES["files of a dataset" if arguments.kind == "files" and ":" in (arguments.of or "") else arguments.kind]
-    for name in ("of", "status", "name", "owner", "queue"):
+    for name in ("of", "status", "name", "owner", "queue", "stuck"):
         value = getattr(arguments, name)
         if value is not None and name not in applies:
             field = "OF" if name == "of" else f"--{name}"
@@ -88,7 +89,7 @@ def _page_size(arguments: argparse.Namespace) -> int:
 
 
 def _tasks(client: Client, arguments: argparse.Namespace) -> _Listing:
-    rows = client.tasks.list(status=arguments.status, name=arguments.name, owner=arguments.owner, limit=_page_size(arguments))
+    rows = client.tasks.list(status=arguments.status, name=arguments.name, owner=arguments.owner, stuck=arguments.stuck, limit=_page_size(arguments))
     return _Listing(rows, list(TASKS))
 
 

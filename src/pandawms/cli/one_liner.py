@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pandawms.domain.errors import Invalid, did_you_mean
 from pandawms.wire.checks import checked
-from pandawms.wire.task import EnvironmentSpec, InputSpec, ProgramSpec, ResourceSpec, SplitSpec, TaskDocument
+from pandawms.wire.document import EnvironmentSpec, InputSpec, ProgramSpec, ResourceSpec, SplitSpec, TaskDocument
 
 _PLACEHOLDER = re.compile(r"(%\{[^{}\n]*\})")
 
@@ -41,7 +41,7 @@ def document_of(
             program=ProgramSpec(command=command_text(command), files=program_files(command, folder, files, outputs)),
             inputs={"input": InputSpec(files=tuple(inputs))} if inputs else {"events": InputSpec(count=n_jobs)},
             split=SplitSpec(files_per_job=files_per_job) if inputs else SplitSpec(events_per_job=1),
-            outputs=output_streams(outputs),
+            outputs=dict(output_streams(outputs)),
             environment=environment or EnvironmentSpec(),
             resources=resources or ResourceSpec(),
         )

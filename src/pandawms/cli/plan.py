@@ -9,7 +9,8 @@ import msgspec
 from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.terminal import Terminal, bytes_text
-from pandawms.wire.task import InputSpec, Plan, PlanInput, TaskDocument
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.task import Plan, PlanInput
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
@@ -42,7 +43,7 @@ def _packed(file: TaskFile, client: Client, terminal: Terminal) -> TaskDocument:
             paths = listed_files(file.folder, spec.files, f"inputs.{stream}.files")
             dataset = client.upload(f"{document.name}.{stream}", paths)
             terminal.note(f"uploaded {len(paths)} input files as {dataset}, which a real submission uses again")
-            document = msgspec.structs.replace(document, inputs={**document.inputs, stream: InputSpec(dataset=dataset)})
+            document = msgspec.structs.replace(document, inputs={**document.inputs, stream: msgspec.structs.replace(spec, files=None, dataset=dataset)})
     return document
 
 

@@ -21,7 +21,8 @@ from pandawms.domain.errors import Conflict
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
     from pandawms.client import Client
-    from pandawms.wire.task import SubmitAnswer, TaskDocument
+    from pandawms.wire.document import TaskDocument
+    from pandawms.wire.task import SubmitAnswer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +81,7 @@ def _document(arguments: argparse.Namespace, folder: Path) -> TaskDocument:
 
     from pandawms.cli.one_liner import document_of
     from pandawms.wire.checks import decode_document
-    from pandawms.wire.task import EnvironmentSpec, ResourceSpec
+    from pandawms.wire.document import EnvironmentSpec, ResourceSpec
 
     document = document_of(
         arguments.words,
@@ -109,7 +110,9 @@ def _jobs(document: TaskDocument, folder: Path) -> int:
 
 def _check_free(document: TaskDocument, folder: Path, n_jobs: int) -> None:
     """Raises Conflict for what is in `folder` under a name that an output will get."""
-    for stream, local_name in document.outputs.items():
+    from pandawms.wire.document_view import output_files
+
+    for stream, local_name in output_files(document).items():
         taken = [folder / local_name] if n_jobs == 1 else _numbered(folder, document.name, stream, local_name)
         for path in filter(is_taken, taken):
             hint = "move it away, go to another folder, or give --force; nothing was submitted"
@@ -128,12 +131,14 @@ def _fetch(client: Client, answer: SubmitAnswer, document: TaskDocument, folder:
 
     Raises Conflict, after the others were fetched, for the first one that would overwrite a file that differs.
     """
+    from pandawms.wire.document_view import output_files
+
     refused: list[Conflict] = []
     for output in chosen_outputs(client, str(answer.task_id), []):
         files = list(client.datasets.files(output.dataset_id))
         is_only = n_jobs == 1 and len(files) == 1
         for file in files:
-            path = folder / (document.outputs.get(output.stream, file.name) if is_only else file.name)
+            path = folder / (output_files(document).get(output.stream, file.name) if is_only else file.name)
             try:
                 fetched.append(fetch(client, output.stream, file, path, force=force))
             except Conflict as error:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.references import parse_reference, resolved
 from pandawms.cli.terminal import bytes_text, seconds_text
-from pandawms.wire.job import JobDetail
-from pandawms.wire.task import TaskDetail
+from pandawms.wire.job import JobDetail, StepUse
+from pandawms.wire.task import TaskDetail, TaskOutput
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _task(task: TaskDetail) -> dict[str, Any]:
-    return {
+    own = {
         "task_id": task.task_id,
         "name": task.name,
         "description": task.description or None,
@@ -53,7 +53,25 @@ def _task(task: TaskDetail) -> dict[str, Any]:
         "created_at": task.created_at,
         "started_at": task.started_at,
         "ended_at": task.ended_at,
-    } | {f"output {output.stream}": f"{output.dataset} ({output.n_files} files, {bytes_text(output.size_bytes)}, {output.status})" for output in task.outputs}
+    }
+    return own | _measured(task) | {f"output {output.stream}": _output(output) for output in task.outputs}
+
+
+def _output(output: TaskOutput) -> str:
+    return f"{output.dataset} ({output.n_files} files, {bytes_text(output.size_bytes)}, {output.status})"
+
+
+def _measured(task: TaskDetail) -> dict[str, Any]:
+    """What scouts showed, and the verdicts of the rounds when there were several."""
+    shown: dict[str, Any] = {}
+    for found in task.scouts.measurements if task.scouts else ():
+        name = "scouts" if found.verdict != "measured" else f"measured again ({found.n_jobs} jobs)"
+        counted = f"{found.verdict}, {found.n_finished} of {found.n_jobs} succeeded" if name == "scouts" else ""
+        told = [quantity.text for quantity in found.quantities if quantity.is_applied] + [finding.text for finding in found.findings]
+        shown[name] = "; ".join(filter(None, (counted, *told)))
+    if len(task.rounds) > 1:
+        shown |= {f"round {each.round}": f"{each.status}: {each.text}" for each in task.rounds}
+    return shown
 
 
 def _counts(task: TaskDetail) -> tuple[int, ...]:
@@ -83,8 +101,23 @@ def _job(job: JobDetail) -> dict[str, Any]:
         "wall": None if job.wall_seconds is None else seconds_text(job.wall_seconds),
         "cpu": None if job.cpu_seconds is None else seconds_text(job.cpu_seconds),
         "max_rss_mb": job.max_rss_mb,
+        **{f"step {step.name}": _step(step) for step in job.steps},
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "log": f"panda logs {job.job_id}" if job.has_log else None,
-    }
+    } | _retried(job)
+
+
+def _step(step: StepUse) -> str:
+    end = "did not end by itself" if step.exit_code is None else f"exit code {step.exit_code}"
+    return f"{end}, wall {seconds_text(step.wall_seconds)}, cpu {seconds_text(step.cpu_seconds)}, {step.max_rss_mb:g} MB"
+
+
+def _retried(job: JobDetail) -> dict[str, Any]:
+    """What retry rules did about its failure, or would have done."""
+    shown: dict[str, Any] = {}
+    for act in job.retry_acts:
+        name = f"rule {act.rule}" if act.rule else "retries"
+        shown[name] = "; ".join(filter(None, (shown.get(name), act.reason if act.is_applied else f"did nothing: {act.reason}")))
+    return shown

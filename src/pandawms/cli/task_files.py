@@ -12,7 +12,7 @@ from pandawms.cli.yaml_text import parse_yaml, scalar_at, too_deep
 from pandawms.domain.errors import Invalid
 from pandawms.wire.checks import checked, decode_document
 from pandawms.wire.decode import QUOTES_HINT
-from pandawms.wire.task import TaskDocument
+from pandawms.wire.document import TaskDocument
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.domain.errors import Invalid, Unavailable
+from pandawms.wire.document import BuildSpec, InputSpec, TaskDocument
+from pandawms.wire.document_view import BUILD, datasets, event_chunk, output_files, primary, program_command
 from pandawms.wire.pilot import Environment, InputFile, JobSpec, OutputFile, Resources, Sandbox
 from pandawms.wire.placeholders import Values, expand
-from pandawms.wire.task import InputSpec, TaskDocument
+from pandawms.wire.selection import Candidate, selected
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
     from pandawms.cli.task_files import TaskFile
     from pandawms.domain.outcome import Outcome
+    from pandawms.wire.pilot import WrittenFile
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    spec: JobSpec
-    folder: Path
+MOST_FILES = 10_000
+"""Files of an input that are looked at to choose those of the first job."""
 
 
 def try_first_job(file: TaskFile, session: Session) -> int:
@@ -33,29 +34,65 @@ def try_first_job(file: TaskFile, session: Session) -> int:
     if session.try_job is None:
         raise Unavailable("this program has no pilot", code="no_pilot", hint="use the panda command as it was installed")
     folder = Path(tempfile.mkdtemp(prefix=f"panda-try-{file.document.name}-"))
-    spec = first_job(file, session, folder)
-    session.terminal.note(f"trying {spec.command}")
     (folder / "outputs").mkdir()
+    sandbox = _sandbox(file, folder)
+    library: Path | None = None
+    if file.document.build is not None:
+        spec, library = _build_job(file.document, file.document.build, sandbox), folder / file.document.build.output
+        session.terminal.note(f"building {spec.command}")
+        outcome, outputs = session.try_job(spec, folder / "build", folder, session.cache_dir)
+        if not outcome.is_success:
+            return _tell(outcome, outputs, spec, folder, "build", session)
+    spec = first_job(file, session, folder, sandbox, library)
+    session.terminal.note(f"trying {spec.command}")
     outcome, outputs = session.try_job(spec, folder / "job", folder / "outputs", session.cache_dir)
+    return _tell(outcome, outputs, spec, folder, "job", session)
+
+
+def _tell(outcome: Outcome, outputs: Sequence[WrittenFile], spec: JobSpec, folder: Path, name: str, session: Session) -> int:
     if session.terminal.as_json:
         session.terminal.json({"outcome": outcome, "command": spec.command, "folder": str(folder), "outputs": list(outputs)})
     else:
-        _show(outcome, folder, session)
+        _show(outcome, folder, name, session)
     return ExitCode.OK if outcome.is_success else ExitCode.FAILED
 
 
-def first_job(file: TaskFile, session: Session, folder: Path) -> JobSpec:
-    """The first job of a task as a pilot would get it, its inputs and its sandbox as files of this machine."""
-    document = file.document
-    stream, spec = next(iter(document.inputs.items()))
-    inputs = {} if spec.count is not None else {stream: _input_files(file, stream, spec, session, folder)}
-    values = Values(
-        numbers=_numbers(document, spec),
-        inputs={name: [path.name for path in paths] for name, paths in inputs.items()},
-        outputs=document.outputs,
+def _build_job(document: TaskDocument, build: BuildSpec, sandbox: Sandbox | None) -> JobSpec:
+    """The build of a task as a pilot would get it."""
+    resources = document.resources
+    values = Values(numbers=_numbers(document), outputs={BUILD: build.output})
+    return JobSpec(
+        job_id=0,
+        task_id=0,
+        attempt=1,
+        claim_id="try",
+        command=expand(build.command, values).command,
+        task_name=document.name,
+        kind=BUILD,
+        environment=_environment(document),
+        sandbox=sandbox,
+        resources=Resources(resources.cores, build.memory_mb, resources.disk_mb, build.wall_seconds),
+        outputs=(OutputFile(BUILD, build.output, build.output, ""),),
     )
-    expanded = expand(document.program.command, values)
+
+
+def _environment(document: TaskDocument) -> Environment:
     environment = document.environment
+    return Environment(environment.python or "", environment.packages, dict(environment.variables))
+
+
+def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox | None, library: Path | None) -> JobSpec:
+    """The first job of a task as a pilot would get it, its inputs, its sandbox and what was built as files of this machine."""
+    document = file.document
+    inputs = _inputs(file, session, folder)
+    built = {BUILD: [library]} if library is not None else {}
+    values = Values(
+        numbers=_numbers(document),
+        inputs={name: [path.name for path in paths] for name, paths in inputs.items()},
+        outputs=output_files(document),
+        beside={name: paths[0].name for name, paths in built.items()},
+    )
+    expanded = expand(program_command(document), values)
     resources = document.resources
     return JobSpec(
         job_id=0,
@@ -64,20 +101,22 @@ def first_job(file: TaskFile, session: Session, folder: Path) -> JobSpec:
         claim_id="try",
         command=expanded.command,
         task_name=document.name,
-        environment=Environment(environment.python or "", environment.packages, dict(environment.variables)),
-        sandbox=_sandbox(file, folder),
+        environment=_environment(document),
+        sandbox=sandbox,
         resources=Resources(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds),
-        inputs=_staged(inputs),
-        outputs=tuple(OutputFile(name, local, local, "") for name, local in document.outputs.items()),
+        inputs=_staged({**inputs, **built}),
+        outputs=tuple(OutputFile(name, local, local, "") for name, local in output_files(document).items()),
         text_files=dict(expanded.text_files),
     )
 
 
-def _numbers(document: TaskDocument, spec: InputSpec) -> Mapping[str, int]:
-    numbers = {"SEED": 1, "SERIAL": 1, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
+def _numbers(document: TaskDocument) -> Mapping[str, int]:
+    spec, split = primary(document)[1], document.split
+    numbers = {"SEED": 1 + split.seed_offset, "SERIAL": split.first_serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
     if spec.count is not None:
-        events = min(spec.count, document.split.events_per_job or spec.count)
-        numbers |= {"EVENTS": events, "FIRST_EVENT": spec.first_event}
+        numbers |= {"EVENTS": min(spec.count, event_chunk(document) or spec.count), "FIRST_EVENT": spec.first_event}
+    elif split.events_per_job is not None:
+        numbers |= {"EVENTS": min(split.events_per_job, spec.events_per_file or split.events_per_job), "FIRST_EVENT": 0}
     return numbers
 
 
@@ -98,33 +137,44 @@ def _sandbox(file: TaskFile, folder: Path) -> Sandbox | None:
     return Sandbox(packed.sha256, len(packed.content), path.as_uri())
 
 
-def _input_files(file: TaskFile, stream: str, spec: InputSpec, session: Session, folder: Path) -> list[Path]:
+def _inputs(file: TaskFile, session: Session, folder: Path) -> dict[str, list[Path]]:
+    """The files of the first job by input, on this machine."""
+    n_primary = file.document.split.files_per_job or 1
+    found: dict[str, list[Path]] = {}
+    for n, (stream, spec) in enumerate(file.document.inputs.items()):
+        if not spec.is_numbered:
+            wanted = n_primary if n == 0 else MOST_FILES if spec.whole else spec.per_job or ceil((spec.ratio or 1) * n_primary)
+            found[stream] = _input_files(file, stream, spec, session, folder, wanted)
+    return found
+
+
+def _input_files(file: TaskFile, stream: str, spec: InputSpec, session: Session, folder: Path, n_files: int) -> list[Path]:
     from pandawms.client.prepare import listed_files
 
-    n_files = file.document.split.files_per_job or 1
     if spec.files is not None:
-        return list(listed_files(file.folder, spec.files, f"inputs.{stream}.files")[:n_files])
-    with _dataset_folder(folder) as target, session.client() as client:
-        dataset = spec.dataset or _output_dataset(spec, session)
-        files = [found for _, found in zip(range(n_files), client.datasets.files(dataset, limit=n_files), strict=False)]
-        if not files:
-            raise Invalid(
-                f"{dataset} has no files yet",
-                code="empty_input",
-                field=f"inputs.{stream}",
-                value=dataset,
-                hint="try again when its producer has made some",
-            )
-        for found in files:
-            client.files.download(found, target / found.name)
-        return [target / found.name for found in files]
+        paths = {path.name: path for path in listed_files(file.folder, spec.files, f"inputs.{stream}.files")}
+        return [paths[found.name] for found in _chosen([Candidate(name, path.stat().st_size) for name, path in paths.items()], spec, stream, n_files)]
+    target = folder / "inputs" / stream
+    target.mkdir(parents=True)
+    with session.client() as client:
+        names = datasets(spec) or (_output_dataset(spec, session),)
+        known = {found.name: found for name in reversed(names) for found in islice(client.datasets.files(name), MOST_FILES)}
+        for chosen in _chosen([Candidate(name, found.size_bytes or 0, found.n_events) for name, found in known.items()], spec, stream, n_files):
+            client.files.download(known[chosen.name], target / chosen.name)
+    return sorted(target.iterdir())
 
 
-@contextmanager
-def _dataset_folder(folder: Path) -> Iterator[Path]:
-    target = folder / "inputs"
-    target.mkdir()
-    yield target
+def _chosen(files: Sequence[Candidate], spec: InputSpec, stream: str, n_files: int) -> list[Candidate]:
+    chosen = selected(files, spec)[:n_files]
+    if not chosen and not spec.may_be_empty:
+        raise Invalid(
+            f"input {stream} has no files yet that the task may take",
+            code="empty_input",
+            field=f"inputs.{stream}",
+            value=", ".join(spec.files or datasets(spec)) or None,
+            hint="try again when its producer has made some",
+        )
+    return chosen
 
 
 def _output_dataset(spec: InputSpec, session: Session) -> str:
@@ -142,13 +192,13 @@ def _output_dataset(spec: InputSpec, session: Session) -> str:
     return outputs[spec.output]
 
 
-def _show(outcome: Outcome, folder: Path, session: Session) -> None:
+def _show(outcome: Outcome, folder: Path, name: str, session: Session) -> None:
     terminal = session.terminal
     if outcome.is_success:
         terminal.line(f"ok: the first job succeeded; its outputs are in {folder / 'outputs'}, its logs in {folder / 'job/log'}")
         return
-    terminal.line(f"failed: {outcome.name}: {one_line(outcome.message)}; logs are in {folder / 'job/log'}")
-    errors = folder / "job/log/payload.stderr"
+    terminal.line(f"failed: {outcome.name}: {one_line(outcome.message)}; logs are in {folder / name / 'log'}")
+    errors = folder / name / "log/payload.stderr"
     if errors.is_file():
         for line in errors.read_text(errors="replace").splitlines()[-20:]:
             terminal.note(f"| {line}")

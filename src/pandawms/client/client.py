@@ -14,11 +14,13 @@ from pandawms.client.jobs import Jobs
 from pandawms.client.operations import Queues, Sites, System, Tokens, Workers
 from pandawms.client.prepare import prepared, uploaded
 from pandawms.client.resource import AsyncRunner, Resource, Runner, SyncRunner, scripted
+from pandawms.client.retry_rules import RetryRules
 from pandawms.client.sandbox import Sandboxes
 from pandawms.client.script import Script
 from pandawms.client.sync_runner import SyncHttp
 from pandawms.client.tasks import Tasks, submit_call
-from pandawms.wire.task import SubmitAnswer, TaskDocument
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.task import SubmitAnswer
 
 if TYPE_CHECKING:
     from pandawms.client.async_runner import AsyncHttp
@@ -47,6 +49,7 @@ class _Api(Resource[Runner]):
         self.sites: Sites[Runner] = Sites(runner)
         self.workers: Workers[Runner] = Workers(runner)
         self.tokens: Tokens[Runner] = Tokens(runner)
+        self.retry_rules: RetryRules[Runner] = RetryRules(runner)
         self.sandboxes: Sandboxes[Runner] = Sandboxes(runner)
         self.system: System[Runner] = System(runner)
         self.events: Events[Runner] = Events(runner)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pandawms.client.calls import Call, get, segment, send
 from pandawms.client.resource import Resource, Runner, endpoint, paged
 from pandawms.client.script import Request
+from pandawms.wire.command import TaskCommand
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobDetail, JobFile, JobSummary
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
-from pandawms.wire.task import CommandAnswer, TaskCommand
+from pandawms.wire.task import CommandAnswer
 from pandawms.wire.why import Why
 
 

@@ -27,10 +27,10 @@ from pandawms.wire.dataset import (
     FileRegistrations,
     RegistrationAnswer,
 )
+from pandawms.wire.document import TaskDocument
 from pandawms.wire.names import FILE_NAME_RULE
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
 from pandawms.wire.system import WhoAmI
-from pandawms.wire.task import InputSpec, TaskDocument
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@,-]{0,249}")
 NAMED = 5
@@ -49,7 +49,8 @@ def prepared(policy: RetryPolicy, document: TaskDocument, folder: Path) -> Scrip
         inputs[stream] = spec
         if spec.files is not None:
             paths = listed_files(folder, spec.files, f"inputs.{stream}.files")
-            inputs[stream] = InputSpec(dataset=(yield from uploaded(policy, f"{document.name}.{stream}", paths)))
+            dataset = yield from uploaded(policy, f"{document.name}.{stream}", paths)
+            inputs[stream] = msgspec.structs.replace(spec, files=None, dataset=dataset)
     return msgspec.structs.replace(document, inputs=inputs)
 
 

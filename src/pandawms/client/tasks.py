@@ -1,4 +1,4 @@
-"""Tasks: submit, plan, list, follow, wait, kill, retry."""
+"""Tasks: submit, plan, list, follow, wait, command."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pandawms.client.calls import Call, get, segment, send
 from pandawms.client.resource import Items, Resource, Runner, endpoint, paged, scripted, streamed
 from pandawms.client.script import Emit, Pause, Script
 from pandawms.domain.errors import Unavailable
+from pandawms.wire.command import BulkAnswer, BulkCommand, CommandState, ForkRequest, RetryCommand, TaskCommand
+from pandawms.wire.document import TaskDocument
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobSummary
+from pandawms.wire.measure import TaskErrors
 from pandawms.wire.page import MAX_PAGE_SIZE, Page
 from pandawms.wire.task import (
     CommandAnswer,
     Plan,
     SubmitAnswer,
-    TaskCommand,
     TaskDetail,
-    TaskDocument,
     TaskInputUnit,
     TaskOutput,
     TaskSummary,
@@ -59,11 +60,12 @@ def _page(
     status: str | tuple[str, ...] | None = None,
     name: str | None = None,
     owner: str | None = None,
+    stuck: bool | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> Call[Page[TaskSummary]]:
-    """One page of tasks, newest first."""
-    query = {"status": status, "name": name, "owner": owner, "limit": limit, "cursor": cursor}
+    """One page of tasks, newest first; `stuck`: only those that stand still for longer than they may, or only the others."""
+    query = {"status": status, "name": name, "owner": owner, "stuck": stuck, "limit": limit, "cursor": cursor}
     return get(Page[TaskSummary], "/tasks", query)
 
 
@@ -92,14 +94,45 @@ def _why(task: TaskRef) -> Call[Why]:
     return get(Why, f"/tasks/{segment(task)}/why")
 
 
+def _errors(task: TaskRef) -> Call[TaskErrors]:
+    """What went wrong with the jobs of a task, grouped."""
+    return get(TaskErrors, f"/tasks/{segment(task)}/errors")
+
+
+def _command(task: TaskRef, verb: str, body: TaskCommand | None = None) -> Call[CommandAnswer]:
+    """Gives a task a command: its verb, and its body (see `wire.command`)."""
+    return send("POST", CommandAnswer, f"/tasks/{segment(task)}/{verb}", body or TaskCommand())
+
+
 def _kill(task: TaskRef, reason: str = "") -> Call[CommandAnswer]:
     """Ends a task and all its jobs."""
-    return send("POST", CommandAnswer, f"/tasks/{segment(task)}/kill", TaskCommand(reason=reason))
+    return _command(task, "kill", TaskCommand(reason=reason))
 
 
 def _retry(task: TaskRef, reason: str = "") -> Call[CommandAnswer]:
-    """Tries the failed inputs of a task that has ended once more."""
-    return send("POST", CommandAnswer, f"/tasks/{segment(task)}/retry", TaskCommand(reason=reason))
+    """Tries the inputs that were not processed of a task that has ended once more."""
+    return _command(task, "retry", RetryCommand(reason=reason))
+
+
+def _fork(task: TaskRef, body: ForkRequest, *, idempotency_key: str | None = None) -> Call[SubmitAnswer]:
+    """Makes a copy of a task that shares what is finished."""
+    call = send("POST", SubmitAnswer, f"/tasks/{segment(task)}/fork", body)
+    return call if idempotency_key is None else call.with_header("Idempotency-Key", idempotency_key)
+
+
+def _command_many(body: BulkCommand) -> Call[BulkAnswer]:
+    """Gives one command to many tasks, or says how many would take it."""
+    return send("POST", BulkAnswer, "/tasks/commands", body)
+
+
+def _applied(command_id: int) -> Call[CommandState]:
+    """What came of a command, or how far it is."""
+    return get(CommandState, f"/commands/{command_id}")
+
+
+def _commands(task: TaskRef, *, limit: int = MAX_PAGE_SIZE) -> Call[Page[CommandState]]:
+    """The newest commands of a task."""
+    return get(Page[CommandState], f"/tasks/{segment(task)}/commands", {"limit": limit})
 
 
 def _wait(
@@ -157,7 +190,13 @@ class Tasks(Resource[Runner]):
     events = paged(_events)
     outputs = paged(_outputs)
     why = endpoint(_why)
+    errors = endpoint(_errors)
+    command = endpoint(_command)
     kill = endpoint(_kill)
     retry = endpoint(_retry)
+    fork = endpoint(_fork)
+    command_many = endpoint(_command_many)
+    applied = endpoint(_applied)
+    commands = paged(_commands)
     wait = scripted(_wait)
     watch = streamed(_watch)

@@ -123,6 +123,7 @@ class DatasetStateEvent(Word):
     THAW = "thaw", "the task that produces it goes on"
     DISCARD = "discard", "the task that should have produced it was ended before it made any file"
     OUTLIVE = "outlive", "nobody closed it in time"
+    EXPIRE = "expire", "it is transient, and all that read it have been done for some time"
 
 
 DATASET_STATE_FLOW: Flow[DatasetStateEvent, DatasetState] = {
@@ -136,10 +137,13 @@ DATASET_STATE_FLOW: Flow[DatasetStateEvent, DatasetState] = {
     ],
     Stage.AGGREGATE: [
         (DatasetStateEvent.FREEZE, [DatasetState.MUTABLE], DatasetState.CLOSED),
-        (DatasetStateEvent.THAW, [DatasetState.CLOSED], DatasetState.MUTABLE),
+        (DatasetStateEvent.THAW, [DatasetState.CLOSED, DatasetState.DELETED], DatasetState.MUTABLE),
         (DatasetStateEvent.DISCARD, [DatasetState.CLOSED], DatasetState.DELETED),
     ],
-    Stage.WATCH: [(DatasetStateEvent.OUTLIVE, [DatasetState.OPEN], DatasetState.CLOSED)],
+    Stage.WATCH: [
+        (DatasetStateEvent.OUTLIVE, [DatasetState.OPEN], DatasetState.CLOSED),
+        (DatasetStateEvent.EXPIRE, [DatasetState.CLOSED], DatasetState.DELETED),
+    ],
 }
 _INITIAL, _TRANSITIONS, _OWNERS = unfold(DATASET_STATE_FLOW)
 
@@ -154,5 +158,5 @@ DATASET_STATE: Machine[DatasetState, DatasetStateEvent] = Machine(
         DatasetState.OPEN: Dwell(90 * DAY, DatasetStateEvent.OUTLIVE, "entity_event.why"),
         DatasetState.MUTABLE: Dwell(None, None, "entity_event.why", "as long as its task"),
     },
-    frozenset({DatasetStateEvent.THAW, DatasetStateEvent.DELETE, DatasetStateEvent.DISCARD}),
+    frozenset({DatasetStateEvent.THAW, DatasetStateEvent.DELETE, DatasetStateEvent.DISCARD, DatasetStateEvent.EXPIRE}),
 )

@@ -171,6 +171,6 @@ MAX_SEED = 900_000_000
 """Pythia and most generators take seeds from 1 to 900,000,000 (Pythia 8 manual, Random:seed)."""
 
 
-def seed(task_id: int, serial: int) -> int:
-    """The random seed of a job: the same for every attempt at the same first unit, different within a task, 1 to MAX_SEED."""
-    return (task_id * 1_000_003 + serial) % MAX_SEED + 1
+def seed(task_id: int, serial: int, offset: int = 0) -> int:
+    """The random seed of a job: the same for every attempt at the same first unit, different within a task, 1 to MAX_SEED; `offset` is added."""
+    return (task_id * 1_000_003 + serial + offset) % MAX_SEED + 1

@@ -67,6 +67,7 @@ class TaskEvent(Word):
     SEEK_DESTINATION = "seek_destination", "inputs are listed; where its outputs go is undecided"
     REQUIRE_PREPROCESSING = "require_preprocessing", "a preprocessing job must run first"
     WAIT = "wait", "an input or its parent is not there yet, or a service does not answer"
+    FIND_INPUT = "find_input", "an input that it waited for exists now"
     REJECT = "reject", "its document or its inputs can never work"
     ASSIGN = "assign", "its destination is chosen"
     POSTPONE = "postpone", "no queue can take it now"
@@ -111,7 +112,7 @@ class TaskEvent(Word):
     THROTTLE = "throttle", "a cap on transfers, staging or failures was passed"
     UNTHROTTLE = "unthrottle", "the time of the throttle is over"
     AUTO_PAUSE = "auto_pause", "its failure rate is over the limit"
-    AUTO_FINISH = "auto_finish", "its goal is reached, or nobody decided about it in time"
+    AUTO_FINISH = "auto_finish", "its goal or its deadline is reached, or nobody decided about it in time"
 
 
 S, E = TaskStatus, TaskEvent
@@ -139,6 +140,7 @@ FLOW: Flow[TaskEvent, TaskStatus] = {
         (E.SEEK_DESTINATION, [S.DEFINED], S.ASSIGNING),
         (E.REQUIRE_PREPROCESSING, [S.DEFINED], S.TOPREPROCESS),
         (E.WAIT, [S.REGISTERED, S.DEFINED, S.REREFINE], S.PENDING),
+        (E.FIND_INPUT, [S.PENDING], S.DEFINED),
         (E.REJECT, [S.REGISTERED, S.DEFINED, S.REREFINE], S.TOBROKEN),
     ],
     Stage.BROKER: [
@@ -154,19 +156,18 @@ FLOW: Flow[TaskEvent, TaskStatus] = {
     Stage.AGGREGATE: [
         (E.FINISH_PREPROCESSING, [S.PREPROCESSING], S.DEFINED),
         (E.FAIL_PREPROCESSING, [S.PREPROCESSING], S.TOBROKEN),
-        (E.JUDGE_SCOUTS, [S.SCOUTING], S.SCOUTED),
-        (E.FAIL_SCOUTS, [S.SCOUTING], S.TOBROKEN),
+        (E.JUDGE_SCOUTS, [S.SCOUTING, S.READY], S.SCOUTED),
+        (E.FAIL_SCOUTS, [S.SCOUTING, S.READY], S.TOBROKEN),
         (E.AWAIT_MERGE, [S.RUNNING], S.MERGING),
         (E.PREPARE, [S.READY, S.SCOUTED, S.RUNNING, S.MERGING, S.PENDING, S.THROTTLED], S.PREPARED),
         (E.PASS, [S.FINISHING], S.PASSED),
         (E.COMPLETE, [S.PREPARED, S.PASSED], S.DONE),
         (E.COMPLETE_PARTLY, [S.PREPARED, S.PASSED], S.FINISHED),
         (E.FAIL, [S.PREPARED, S.PASSED], S.FAILED),
-        (E.EXHAUST, [S.SCOUTING, S.RUNNING, S.PREPARED, S.PASSED, S.TORETRY], S.EXHAUSTED),
+        (E.EXHAUST, [S.SCOUTING, S.READY, S.RUNNING, S.PREPARED, S.PASSED, S.TORETRY], S.EXHAUSTED),
         (E.BREAK, [S.TOBROKEN], S.BROKEN),
         (E.CLEAN_UP, [S.ABORTING], S.TOABORT),
         (E.ABORT, [S.ABORTING, S.TOABORT], S.ABORTED),
-        (E.RECOVER, [S.DONE, S.FINISHED], S.READY),
     ],
     Stage.COMMAND: [
         (E.APPROVE, [S.WAITING], S.REGISTERED),
@@ -174,6 +175,7 @@ FLOW: Flow[TaskEvent, TaskStatus] = {
         (E.FINISH, _ACTIVE, S.FINISHING),
         (E.RETRY, [S.FINISHED, S.FAILED, S.EXHAUSTED], S.TORETRY),
         (E.REOPEN, [S.TORETRY], S.READY),
+        (E.RECOVER, [S.DONE, S.FINISHED], S.READY),
         (E.INCEXEC, [S.DONE, S.FINISHED, S.FAILED, S.ABORTED, S.EXHAUSTED], S.TOINCEXEC),
         (E.REASSIGN, [S.DEFINED, S.ASSIGNING, S.READY, S.SCOUTING, S.SCOUTED, S.RUNNING, S.PENDING, S.EXHAUSTED], S.TOREASSIGN),
         (E.WITHDRAW, [S.TOREASSIGN], S.REASSIGNING),
@@ -193,7 +195,7 @@ FLOW: Flow[TaskEvent, TaskStatus] = {
         (E.THROTTLE, [S.READY, S.SCOUTING, S.RUNNING], S.THROTTLED),
         (E.UNTHROTTLE, [S.THROTTLED], S.READY),
         (E.AUTO_PAUSE, [S.READY, S.SCOUTING, S.RUNNING], S.PAUSED),
-        (E.AUTO_FINISH, [S.RUNNING, S.PENDING, S.EXHAUSTED], S.FINISHING),
+        (E.AUTO_FINISH, _FLOWING | _INTERRUPTED | {S.PAUSED, S.EXHAUSTED}, S.FINISHING),
     ],
 }
 INITIAL, TRANSITIONS, OWNERS = unfold(FLOW)

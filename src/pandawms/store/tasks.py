@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pandawms.domain.job import JOB
-from pandawms.domain.task import TASK, TaskEvent, TaskStatus
+from pandawms.domain.task import INTERLUDES, TASK, TaskEvent, TaskStatus
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -16,6 +16,8 @@ LARGE = 10_000
 """Jobs from which on the counts of a task are kept."""
 FINAL = sorted(str(status) for status in JOB.final)
 """The statuses of jobs that change no more."""
+INTERRUPTIONS = sorted(str(status) for status in INTERLUDES)
+"""Statuses that interrupt the flow of a task: what it did before stays its `previous_status`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class Task:
     started_at: datetime | None
     ended_at: datetime | None
     document: dict[str, Any]
+    learned: dict[str, Any]
+    ordered: dict[str, Any]
+    previous_status: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,9 @@ async def add(connection: Connection, *, community_id: int, owner_id: int, share
               document: dict[str, Any], who: str) -> int | None:  # fmt: skip
     """Makes a task in status registered and returns its id; None when the owner has a task of this name."""
     task_id: int | None = await sql.add_task(
-        connection, community_id=community_id, owner_id=owner_id, share_id=share_id, name=name, priority=priority, parent_task_id=parent_task_id
-    )
+        connection, community_id=community_id, owner_id=owner_id, share_id=share_id, name=name, priority=priority, parent_task_id=parent_task_id,
+        expires_after_seconds=document.get("expires_after_seconds"),
+    )  # fmt: skip
     if task_id is None:
         return None
     await sql.add_template(connection, task_id=task_id, version=1, document=document)
@@ -94,8 +100,9 @@ async def move(connection: Connection, task_id: int, event: TaskEvent, who: str,
         targets.setdefault(TASK.next_status(source, event), []).append(str(source))
     for target, sources in targets.items():
         moved = await sql.move(
-            connection, task_id=task_id, from_statuses=sources, to_status=str(target), event=str(event), who=who, why=why, is_final=target in TASK.final
-        )
+            connection, task_id=task_id, from_statuses=sources, to_status=str(target), event=str(event), who=who, why=why, is_final=target in TASK.final,
+            interludes=INTERRUPTIONS,
+        )  # fmt: skip
         if moved is not None:
             return target
     return None

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter, RequestBody
 from litestar.response import Stream
@@ -13,6 +14,7 @@ from pandawms.api.once import once
 from pandawms.api.paging import Count, Cursor, IdFilter, PageSize, Statuses, TextFilter, page_of, statuses, whole
 from pandawms.api.policies import Action
 from pandawms.api.routes.tasks import community
+from pandawms.api.views_of_rules import act_view
 from pandawms.data import blobs
 from pandawms.domain.command import Verb
 from pandawms.domain.errors import Conflict, NotFound
@@ -20,15 +22,17 @@ from pandawms.domain.job import JOB, JobStatus
 from pandawms.domain.stages import Stage
 from pandawms.engine.blueprints import blueprint
 from pandawms.engine.explain import read as explaining
-from pandawms.store import commands, events, lists, tasks, wake, workers
+from pandawms.store import commands, events, lists, retry_rules, tasks, wake, workers
 from pandawms.store import jobs as jobs_store
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
 from pandawms.wire.checks import decode_document
+from pandawms.wire.command import TaskCommand
+from pandawms.wire.document import TaskDocument
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobDetail, JobFile, JobSummary
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
-from pandawms.wire.task import CommandAnswer, TaskCommand, TaskDocument
+from pandawms.wire.task import CommandAnswer
 from pandawms.wire.why import Why
 
 LOOK = {"policy": Action.LOOK}
@@ -53,8 +57,10 @@ async def get_job(request: Call, job_id: FromPath[int]) -> JobDetail:
         job = await finding.job(connection, request.who, job_id)
         document = await _document(connection, job)
         node = await workers.node_of(connection, job.worker_id) if job.worker_id is not None else None
+        done = await retry_rules.done_about_job(connection, job.job_id)
     has_log = request.core.blobs.log(job.job_id).exists()
-    return views.job_detail(job, document, node, request.core.services.options.lease_seconds, has_log=has_log)
+    detail = views.job_detail(job, document, node, request.core.services.options.lease_seconds, has_log=has_log)
+    return msgspec.structs.replace(detail, retry_acts=tuple(act_view(each) for each in done))
 
 
 async def _document(connection: Connection, job: Job) -> TaskDocument:

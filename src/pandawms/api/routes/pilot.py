@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from litestar import post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
-from pandawms.api.call import Call, PilotCall
+from pandawms.api.call import Call, PilotCall, left
 from pandawms.api.pilot_checks import checked_beats, checked_claim, checked_reports, claim_uuid, decode_call
 from pandawms.api.policies import Action, use_queue
 from pandawms.data import blobs
@@ -26,7 +27,7 @@ def frequent(path: str, body: type, answer: type) -> Callable[[Callable[[PilotCa
 
     def route(serve: Callable[[PilotCall], Awaitable[Any]]) -> HTTPRouteHandler:
         async def described(request: Call) -> Any:
-            return await serve(PilotCall(request.core, request.who, await request.body(), request.receive))
+            return await serve(PilotCall(request.core, request.who, await request.body(), partial(left, request.receive)))
 
         described.__name__, described.__doc__ = serve.__name__, serve.__doc__
         return post(path, opt={**WORK, "body": body, "answer": answer, "through_door": serve}, status_code=200)(described)

@@ -1,18 +1,17 @@
-"""Tasks: submit, plan, list, look, kill, retry."""
+"""Tasks: submit, plan, list, look."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import FromPath, RequestBody
+from litestar.params import FromPath, QueryParameter, RequestBody
 
-from pandawms.api import eta, finding, policies, views
+from pandawms.api import eta, finding, measured, policies, views
 from pandawms.api.call import Call
 from pandawms.api.once import once
 from pandawms.api.paging import Cursor, PageSize, Statuses, TextFilter, after, cursor_of, page_of, rows_of, statuses, whole
 from pandawms.api.policies import Action
-from pandawms.domain.command import Verb, check_accepted
 from pandawms.domain.file import FileStatus
 from pandawms.domain.job import JobStatus
 from pandawms.domain.stages import Stage
@@ -20,20 +19,18 @@ from pandawms.domain.task import TaskStatus
 from pandawms.engine import submission
 from pandawms.engine.define.plan import files_per_job
 from pandawms.engine.explain import read as explaining
-from pandawms.store import commands, events, lists, tasks, units, wake
+from pandawms.store import events, lists, measures, tasks, units, wake
 from pandawms.store.database import Connection
 from pandawms.store.tasks import Task
 from pandawms.wire.checks import decode_document
+from pandawms.wire.document import TaskDocument
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobSummary
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
 from pandawms.wire.task import (
-    CommandAnswer,
     Plan,
     SubmitAnswer,
-    TaskCommand,
     TaskDetail,
-    TaskDocument,
     TaskInputUnit,
     TaskOutput,
     TaskSummary,
@@ -41,7 +38,7 @@ from pandawms.wire.task import (
 from pandawms.wire.why import Why
 
 LOOK = {"policy": Action.LOOK}
-COMMAND = {"policy": Action.COMMAND}
+Stuck = Annotated[bool | None, QueryParameter(description="Only tasks that stand still for longer than they may, or only others.")]
 RUNNING = (JobStatus.STARTING, JobStatus.RUNNING, JobStatus.SENT, JobStatus.STAGEIN, JobStatus.STAGEOUT)
 
 
@@ -66,10 +63,10 @@ async def plan(request: Call, data: RequestBody[TaskDocument]) -> Plan:
 
 
 @get("/tasks", opt=LOOK)
-async def page(request: Call, status: Statuses = None, name: TextFilter = None, owner: TextFilter = None, limit: PageSize = DEFAULT_PAGE_SIZE,
-               cursor: Cursor = None) -> Page[TaskSummary]:  # fmt: skip
-    """Lists tasks, newest first."""
-    filters = {"community": community(request), "status": statuses(status, list(TaskStatus)), "name": name, "owner": owner}
+async def page(request: Call, status: Statuses = None, name: TextFilter = None, owner: TextFilter = None, stuck: Stuck = None,
+               limit: PageSize = DEFAULT_PAGE_SIZE, cursor: Cursor = None) -> Page[TaskSummary]:  # fmt: skip
+    """Lists tasks, newest first. With `stuck` those that stand still for too long, with the reason in `reason`."""
+    filters = {"community": community(request), "status": statuses(status, list(TaskStatus)), "name": name, "owner": owner, "stuck": stuck}
     rows, following = await rows_of(request, lists.TASKS, filters, limit, cursor)
     ids = [row.task_id for row in rows]
     async with request.core.read_pool.acquire() as connection:
@@ -104,7 +101,8 @@ async def _detail(connection: Connection, task: Task) -> TaskDetail:
         wall_seconds=sum(c.wall_seconds for c in counts), cpu_seconds=sum(c.cpu_seconds for c in counts), description=document.description,
         retries=sum(c.retries for c in counts), events_total=n_events or None, events_finished=finished_events if n_events else None,
         eta_low_seconds=left.low_seconds if left else None, eta_high_seconds=left.high_seconds if left else None,
-        outputs=views.outputs(datasets), document=document,
+        outputs=views.outputs(datasets), document=document, scouts=measured.scouts(task, await measures.of_task(connection, task.task_id)),
+        rounds=measured.rounds(await measures.rounds(connection, task.task_id)),
     )  # fmt: skip
 
 
@@ -164,34 +162,9 @@ async def why(request: Call, task: FromPath[str]) -> Why:
         return await explaining.task(connection, found)
 
 
-@post("/tasks/{task:str}/kill", opt={**COMMAND, "is_repeatable": True}, status_code=202)
-async def kill(request: Call, task: FromPath[str], data: RequestBody[TaskCommand | None] = None) -> CommandAnswer:
-    """Ends a task and all its jobs. Taken now, applied within moments."""
-    return await _command(request, task, Verb.KILL, data)
-
-
-@post("/tasks/{task:str}/retry", opt={**COMMAND, "is_repeatable": True}, status_code=202)
-async def retry(request: Call, task: FromPath[str], data: RequestBody[TaskCommand | None] = None) -> CommandAnswer:
-    """Processes again what failed in a task that has ended."""
-    return await _command(request, task, Verb.RETRY, data)
-
-
-async def _command(request: Call, reference: str, verb: Verb, data: TaskCommand | None) -> CommandAnswer:
-    async def work(connection: Connection) -> dict[str, Any]:
-        task = await finding.task(connection, request.who, reference)
-        policies.command(request.who, task.owner_id, task.owner, task.community)
-        check_accepted(verb, TaskStatus(task.status))
-        arguments = {"reason": data.reason} if data else {}
-        command_id = await commands.ask(connection, str(verb), task_id=task.task_id, asked_by=request.who.user_id, arguments=arguments)
-        await wake.stages(connection, Stage.COMMAND)
-        return {"command_id": command_id, "subject": f"task {task.task_id}", "status": task.status}
-
-    return CommandAnswer(**(await once(request, work)).answer)
-
-
 async def _found(request: Call, reference: str) -> Task:
     async with request.core.pool.acquire() as connection:
         return await finding.task(connection, request.who, reference)
 
 
-ROUTES = (submit, plan, page, get_task, files, jobs, changes, outputs, why, kill, retry)
+ROUTES = (submit, plan, page, get_task, files, jobs, changes, outputs, why)

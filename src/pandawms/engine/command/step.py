@@ -1,84 +1,86 @@
-"""Applies what users and operators asked."""
+"""Applies what users and operators asked, in rounds: each a transaction of at most a thousand jobs, in turns with those of other commands."""
+
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from pandawms.domain.codes import Code
 from pandawms.domain.command import Verb
+from pandawms.domain.errors import PandaError
 from pandawms.domain.job import LEASED, QUEUED, SETTLING, JobEvent
 from pandawms.domain.outcome import outcome
-from pandawms.domain.stages import Stage
-from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.domain.task import TaskStatus
 from pandawms.engine.boundary import DATABASE_AWAY
 from pandawms.engine.command import plan as planning
+from pandawms.engine.command.plan import Decision
+from pandawms.engine.command.round import Done, More, Round
+from pandawms.engine.command.verbs import again, ending, extend, holding, obsolete, reassign, recover, setting
 from pandawms.engine.services import Services
-from pandawms.store import brokerage, catalogue, commands, endings, events, leases, merges, tasks, units
+from pandawms.store import commands, endings, leases, tasks
 from pandawms.store.commands import Pending
 from pandawms.store.database import Connection, Pool
-from pandawms.store.endings import ending
+from pandawms.store.endings import ending as ended
 from pandawms.store.leases import Held
 
 log = structlog.get_logger()
 
-WHO = str(Stage.COMMAND)
+APPLIERS: Mapping[Verb, Callable[[Round, Decision], Awaitable[Done | More]]] = {
+    Verb.KILL: ending.kill,
+    Verb.FINISH: ending.finish,
+    Verb.RETRY: again.retry,
+    Verb.EXTEND: extend.extend,
+    Verb.REASSIGN: reassign.reassign,
+    Verb.PAUSE: holding.pause,
+    Verb.RESUME: holding.resume,
+    Verb.AVALANCHE: setting.avalanche,
+    Verb.SET: setting.set_values,
+    Verb.RECOVER: recover.recover,
+    Verb.RELEASE: setting.release,
+    Verb.APPROVE: setting.approve,
+    Verb.OBSOLETE: obsolete.obsolete,
+}
+"""Who applies each command. A fork is made at once, by whoever asks."""
 
 
 async def step(pool: Pool, services: Services) -> int:
-    """Applies one pending command, in one transaction; returns 1, or 0 when there was none."""
+    """Takes one pending command one round further, in one transaction; returns 1, or 0 when none was due."""
     async with pool.acquire() as connection, connection.transaction():
         pending = await commands.take(connection, 1)
         for command in pending:
-            await commands.answer(connection, command.command_id, await _answer(connection, services, command))
+            await _advance(connection, services, command)
     return len(pending)
 
 
-async def _answer(connection: Connection, services: Services, command: Pending) -> str:
-    """Applies a command whole or not at all; one that fails is answered so, and does not stand in the way of the others."""
+async def _advance(connection: Connection, services: Services, command: Pending) -> None:
+    """A round is done whole or not at all. A command that fails is answered so, and does not stand in the way of the others."""
     try:
         async with connection.transaction():
-            return await _apply(connection, services, command)
+            found = await _round(connection, services, command)
     except DATABASE_AWAY:
         raise
+    except PandaError as error:
+        found = Done(f"refused: {error.detail}")
     except Exception as error:
         log.exception("command.failed", command_id=command.command_id, verb=command.verb)
-        return f"failed: {type(error).__name__}; the engine's log says more"
+        found = Done(f"failed: {type(error).__name__}; the engine's log says more")
+    if isinstance(found, More):
+        await commands.go_on(connection, command.command_id, dict(found.progress), found.seconds)
+    else:
+        await commands.answer(connection, command.command_id, found.answer, dict(found.result))
+        await tasks.touch(connection, [command.task_id] if command.task_id is not None else [])  # aggregate lets a task be while a command of it is pending
 
 
-async def _apply(connection: Connection, services: Services, command: Pending) -> str:
+async def _round(connection: Connection, services: Services, command: Pending) -> Done | More:
     if command.job_id is not None:
-        return await _kill_job(connection, command.job_id, command)
+        return Done(await _kill_job(connection, command.job_id, command))
     assert command.task_id is not None, "a command is about a task or a job"
     task = await tasks.get(connection, command.task_id)
     assert task is not None, "a command names a task"
-    decision = planning.for_task(command.verb, task.status, None)
-    if decision.event == TaskEvent.KILL:
-        await _kill(connection, task, command)
-    elif decision.event == TaskEvent.RETRY and not await _has_program(connection, task):
-        return "refused: its sandbox has expired and is deleted; submit the task again under another name"
-    elif decision.event == TaskEvent.RETRY:
-        await _retry(connection, services, task, command)
-    elif decision.event is not None:
-        return f"refused: {command.verb} is not available in this release"
-    return decision.answer
-
-
-async def _kill(connection: Connection, task: tasks.Task, command: Pending) -> None:
-    """Allocations and groups go first, as generate takes them first: then it makes no more jobs, and neither waits for the other in a circle.
-
-    For the same reason all jobs are locked before any of them is ended: a report holds its jobs when it comes to the task's counters.
-    """
-    reason = command.arguments.get("reason") or "its task was killed"
-    await brokerage.drop(connection, task.task_id)
-    await merges.fail_open_groups(connection, task.task_id)
-    held = await leases.lock_of_task(connection, task.task_id, planning.CANCELLED_AT_ONCE | LEASED, 1_000_000)
-    await _cancel(connection, [job for job in held if job.status in planning.CANCELLED_AT_ONCE], reason, command)
-    await leases.order_kill(connection, [job.job_id for job in held if job.status in LEASED], reason, command.asked_by)
-    await tasks.move(connection, task.task_id, TaskEvent.KILL, command.asker, {"text": reason})
-    await tasks.touch(connection, [task.task_id])
-
-
-async def _cancel(connection: Connection, held: list[Held], reason: str, command: Pending) -> None:
-    end = outcome(Code.KILLED, reason)
-    await endings.end(connection, [ending(job, JobEvent.CANCEL, end) for job in held], command.asker)
+    given = Round(connection, services, command, task)
+    decision = planning.for_task(given.verb, TaskStatus(task.status), task.previous_status, is_automatic=bool(given.arguments.get("is_automatic")))
+    if not given.progress and not decision.is_taken:
+        return Done(decision.answer)
+    return await APPLIERS[given.verb](given, decision)
 
 
 async def _kill_job(connection: Connection, job_id: int, command: Pending) -> str:
@@ -96,23 +98,6 @@ async def _kill_job(connection: Connection, job_id: int, command: Pending) -> st
     return "its pilot will be told by the next heartbeat"
 
 
-async def _has_program(connection: Connection, task: tasks.Task) -> bool:
-    digest = task.document.get("program", {}).get("sandbox")
-    return digest is None or await catalogue.is_owned(connection, bytes.fromhex(digest))
-
-
-async def _retry(connection: Connection, services: Services, task: tasks.Task, command: Pending) -> None:
-    """Re-opens what failed, with more attempts, in a new round; and the children that ended without all they could have."""
-    await units.reopen_failed(connection, task.task_id, services.options.retry_more_attempts)
-    await units.reuse_input(connection, task.task_id)
-    reopened = await catalogue.reopen_outputs(connection, task.task_id)
-    if reopened:
-        await events.log_datasets(connection, reopened, "thaw", "closed", "mutable", WHO)
-    await tasks.move(connection, task.task_id, TaskEvent.RETRY, command.asker, {"text": command.arguments.get("reason") or "retry"})
-    await tasks.next_round(connection, task.task_id)
-    await tasks.move(connection, task.task_id, TaskEvent.REOPEN, WHO)
-    await tasks.touch(connection, [task.task_id])
-    for child_id, status in await tasks.children(connection, task.task_id):
-        await units.reuse_input(connection, child_id)
-        if status in (TaskStatus.FINISHED, TaskStatus.FAILED):
-            await commands.ask(connection, str(Verb.RETRY), task_id=child_id, asked_by=command.asked_by, arguments={"reason": f"task {task.task_id} retried"})
+async def _cancel(connection: Connection, held: list[Held], reason: str, command: Pending) -> None:
+    end = outcome(Code.KILLED, reason)
+    await endings.end(connection, [ended(job, JobEvent.CANCEL, end) for job in held], command.asker)

@@ -6,15 +6,19 @@ import asyncpg
 
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
+from pandawms.engine.watch import timers, transient
 from pandawms.engine.watch.plan import lost, orphaned
-from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions, places
+from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions, places, retry_rules
 from pandawms.store.database import Connection, Pool
 
 WHO = str(Stage.WATCH)
 
 
 async def step(pool: Pool, services: Services) -> int:
-    """One round; returns how many jobs were ended. Room is made first: it must not depend on how the rest goes."""
+    """One round; returns how many jobs were ended, and for how many jobs and tasks a limit was enforced.
+
+    Room is made first: it must not depend on how the rest goes.
+    """
     await _make_partitions(pool)
     async with pool.acquire() as connection, connection.transaction():
         ended = 0
@@ -23,9 +27,10 @@ async def step(pool: Pool, services: Services) -> int:
     async with pool.acquire() as connection, connection.transaction():
         await brokerage.drop_expired(connection)
         await idempotency.drop_old(connection, days=7)
+        await retry_rules.drop_old(connection, days=retry_rules.KEPT_DAYS)
         await places.count_jobs(connection)
     await _drop_sandboxes(pool, services)
-    return ended
+    return ended + await transient.step(pool, services) + await timers.step(pool, services)
 
 
 async def _make_partitions(pool: Pool) -> None:
@@ -48,7 +53,7 @@ async def _drop_sandboxes(pool: Pool, services: Services) -> None:
 
 async def _end_lost(connection: Connection, services: Services) -> int:
     gone = [lost(job) for job in await leases.lock_expired(connection, services.options.jobs_per_step)]
-    known = {ending.job.job_id for ending in gone}
+    known = {ending.job_id for ending in gone}
     gone += [orphaned(job) for job in await leases.lock_orphaned(connection, services.options.jobs_per_step) if job.job_id not in known]
     await endings.end(connection, gone, WHO)
     return len(gone)

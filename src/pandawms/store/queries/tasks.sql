@@ -1,7 +1,8 @@
--- name: add_task(community_id, owner_id, share_id, name, priority, parent_task_id)$
+-- name: add_task(community_id, owner_id, share_id, name, priority, parent_task_id, expires_after_seconds)$
 -- A new task in status registered; no row when the owner has a task of this name.
-INSERT INTO task (community_id, owner_id, share_id, name, status, priority, parent_task_id)
-VALUES (:community_id, :owner_id, :share_id, :name, 'registered', :priority, :parent_task_id)
+INSERT INTO task (community_id, owner_id, share_id, name, status, priority, parent_task_id, expires_at)
+VALUES (:community_id, :owner_id, :share_id, :name, 'registered', :priority, :parent_task_id,
+    now() + make_interval(secs => :expires_after_seconds::double precision))
 ON CONFLICT (owner_id, name) WHERE status NOT IN ('aborted', 'broken', 'obsolete') DO NOTHING RETURNING task_id;
 
 -- name: add_template(task_id, version, document)!
@@ -11,12 +12,15 @@ INSERT INTO task_template (task_id, version, document) VALUES (:task_id, :versio
 SELECT t.task_id, t.version, t.document FROM task_template t
 JOIN unnest(:task_ids::bigint[], :versions::integer[]) AS w (task_id, version) ON w.task_id = t.task_id AND w.version = t.version;
 
--- name: move(task_id, from_statuses, to_status, event, who, why, is_final)$
+-- name: move(task_id, from_statuses, to_status, event, who, why, is_final, interludes)$
 -- The one way a task changes status: compare and set, with its line in the log. No row when the status was not one of those expected.
 WITH old AS MATERIALIZED (
     SELECT task_id, status FROM task WHERE task_id = :task_id AND status = ANY (:from_statuses::text[]) FOR NO KEY UPDATE
 ), moved AS (
-    UPDATE task t SET status = :to_status, previous_status = old.status, changed_at = now(), next_look_at = now(), reason = :why,
+    UPDATE task t SET status = :to_status, changed_at = now(), next_look_at = now(), reason = :why,
+        previous_status = CASE WHEN old.status = ANY (:interludes::text[]) THEN t.previous_status ELSE old.status END,
+        pending_since = CASE WHEN :to_status = 'pending' THEN coalesce(t.pending_since, now())
+            WHEN :to_status IN ('ready', 'defined', 'registered', 'paused', 'throttled') THEN t.pending_since END,
         started_at = CASE WHEN :to_status IN ('running', 'scouting') THEN coalesce(t.started_at, now()) ELSE t.started_at END,
         ended_at = CASE WHEN :is_final::boolean THEN now() END
     FROM old WHERE t.task_id = old.task_id RETURNING t.task_id, old.status AS from_status
@@ -33,7 +37,7 @@ INSERT INTO task_event (task_id, event, to_status, who) VALUES (:task_id, 'submi
 -- What never changes about versions of tasks: the document, and the datasets that take its outputs by stream.
 SELECT p.task_id, p.version, t.name AS task_name, p.document, coalesce((
     SELECT jsonb_object_agg(td.stream, jsonb_build_array(td.task_dataset_id, td.dataset_id, td.role, d.scope))
-    FROM task_dataset td JOIN dataset d USING (dataset_id) WHERE td.task_id = p.task_id AND td.role IN ('output', 'transient')), '{}') AS targets
+    FROM task_dataset td JOIN dataset d USING (dataset_id) WHERE td.task_id = p.task_id AND td.role IN ('output', 'transient', 'build')), '{}') AS targets
 FROM unnest(:task_ids::bigint[], :versions::integer[]) AS w (task_id, version)
 JOIN task_template p ON p.task_id = w.task_id AND p.version = w.version JOIN task t ON t.task_id = p.task_id;
 
@@ -81,10 +85,12 @@ SELECT pg_advisory_xact_lock(:task_id);
 
 -- name: add_round(task_id, status, verdict)!
 INSERT INTO task_round (task_id, round, status, ended_at, verdict) SELECT task_id, round, :status, now(), :verdict FROM task WHERE task_id = :task_id
-ON CONFLICT (task_id, round) DO NOTHING;
+ON CONFLICT (task_id, round) DO UPDATE SET status = excluded.status, ended_at = excluded.ended_at, verdict = excluded.verdict;
 
 -- name: next_round(task_id)!
-UPDATE task SET round = round + 1 WHERE task_id = :task_id;
+-- A round has the whole time of its document.
+UPDATE task t SET round = round + 1, expires_at = now() + make_interval(secs => (p.document ->> 'expires_after_seconds')::double precision)
+FROM task_template p WHERE t.task_id = :task_id AND p.task_id = t.task_id AND p.version = t.version;
 
 -- name: children(task_id)
 SELECT task_id, status FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
