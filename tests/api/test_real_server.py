@@ -17,9 +17,9 @@ DEADLINE_SECONDS = 10
 
 
 @asynccontextmanager
-async def listening(api: Api) -> AsyncIterator[int]:
-    """Serves the API on a free port of this machine; yields the port."""
-    server = uvicorn.Server(uvicorn.Config(api.app, lifespan="on", log_level="error", timeout_graceful_shutdown=5))
+async def listening(api: Api, **options: Any) -> AsyncIterator[int]:
+    """Serves the API on a free port of this machine, by a server with these options; yields the port."""
+    server = uvicorn.Server(uvicorn.Config(api.app, lifespan="on", log_level="error", timeout_graceful_shutdown=5, **options))
     with socket.create_server(("127.0.0.1", 0)) as bound:
         task = asyncio.create_task(server.serve(sockets=[bound]))
         try:

@@ -91,7 +91,7 @@ async def test_a_token_that_was_believed_and_is_not_ours_any_more_is_refused(api
 async def test_many_tokens_are_asked_about_in_one_statement(api: Api) -> None:
     async with api.core.pool.acquire() as connection:
         texts = [await tokens.issue(connection, api.core.key, api.world.who.user_id, f"t{n}", ("user",), None, None, timedelta(hours=1)) for n in range(20)]
-        digests = {tokens._digest(text) for text in texts}
+        digests = {tokens.digest(text) for text in texts}
         assert set(await identity.bearers(connection, [*digests, bytes(32)])) == digests
     async with another_server(api, belief_seconds=5) as (_, issuer):
         who = await asyncio.gather(*(issuer.who(text) for text in texts))

@@ -137,7 +137,7 @@ UPDATE task_file SET job_id = 900000 WHERE task_file_id = $unit_failed;
 -- fault: a unit whose job does not know it -> unit_refs
 UPDATE task_file SET job_id = $run WHERE task_file_id = $unit_failed;
 
--- fault: a unit of no dataset -> counters, numbering, unit_refs
+-- fault: a unit of no dataset -> counters, numbering, ranges, unit_refs
 UPDATE task_file SET task_dataset_id = 0 WHERE task_file_id = $unit_ready;
 
 -- fault: a unit of no file -> file_refs, unit_refs
@@ -152,11 +152,31 @@ UPDATE task_file SET failed_attempts = failed_attempts + 1 WHERE task_file_id = 
 -- fault: more attempts than allowed -> attempts
 UPDATE task_file SET max_attempts = attempt - 1 WHERE status = 'finished';
 
--- fault: a number left out -> numbering
+-- fault: a number left out -> numbering, ranges
 UPDATE task_file SET number = number + 100 WHERE number = 2;
 
 -- fault: events that are skipped -> numbering
 UPDATE task_file SET first_event = first_event + 1 WHERE number = 2;
+
+-- fault: an untouched file in no range -> ranges
+UPDATE task_range SET from_number = from_number + 1 WHERE has_rows;
+
+-- fault: a range that is lost -> ranges
+DELETE FROM task_range WHERE has_rows;
+
+-- fault: numbers that are lost -> counters
+DELETE FROM task_range WHERE NOT has_rows AND status = 'ready';
+
+-- fault: numbers that a job had and that are given again -> counters, numbering
+INSERT INTO task_range (task_dataset_id, from_number, to_number, task_id, has_rows, max_attempts, first_event, unit_events, end_event)
+    SELECT task_dataset_id, number, number, task_id, false, max_attempts, first_event, n_events, first_event + n_events FROM task_file WHERE task_file_id =
+    (SELECT max(task_file_id) FROM task_file WHERE n_events IS NOT NULL AND status = 'running');
+
+-- fault: a range of another task -> ranges
+UPDATE task_range SET task_id = (SELECT min(task_id) FROM task) WHERE has_rows;
+
+-- fault: units that were cancelled and open again -> counters, ended_task
+UPDATE task_range SET status = 'ready' WHERE status = 'cancelled';
 
 -- fault: a counter of use -> counters
 UPDATE task_dataset SET n_used = n_used - 1 WHERE is_master AND n_used > n_finished + n_failed;

@@ -16,6 +16,7 @@ from pandawms.data.builtin import BuiltIn
 from pandawms.domain.file import FileStatus
 from pandawms.domain.job import JobStatus
 from pandawms.domain.worker import WORKER, WorkerEvent, WorkerStatus
+from pandawms.engine.command.step import step as command
 from pandawms.engine.define.step import step as define
 from pandawms.engine.services import Options, Services
 from pandawms.store import audit, database, workers
@@ -96,6 +97,17 @@ async def kill_one(world: World) -> None:
     await world.report(job, FAILED)
     await world.settle()
     assert await world.status(task_id) == "aborted"
+    await kill_untouched(world)
+
+
+async def kill_untouched(world: World) -> None:
+    """A task is killed before it has a job."""
+    task_id = await world.submit(name="untouched", **TWO)
+    await define(world.pool, world.services)
+    await ask(world, "kill", task_id=task_id)
+    await command(world.pool, world.services)
+    await world.settle()
+    assert await world.status(task_id) == "aborted"
 
 
 async def live_and_die(world: World) -> None:
@@ -124,6 +136,7 @@ async def leave_open(world: World) -> None:
     await ask(world, "kill", job_id=held[0].job_id)
     await world.settle()
     await world.submit(name="new", **TWO)
+    await world.submit(name="new-files", **FILES | {"split": {"files_per_job": 2}})
     await define(world.pool, world.services)
 
 

@@ -12,8 +12,12 @@ from uuid import UUID
 
 import pytest
 
+from pandawms.domain.job import JobEvent, JobStatus
+from pandawms.domain.outcome import SUCCESS
 from pandawms.store import database as db
+from pandawms.store import endings
 from pandawms.store.database import Connection
+from pandawms.store.endings import Ending, Written
 from pandawms.store.sql import load
 from tests.conftest import Database
 
@@ -118,14 +122,79 @@ async def test_heartbeats_and_reports_read_only_the_jobs_that_they_name(database
             "beat": await plan_of(
                 connection, "leases", "beat", job_ids=job_ids, claim_ids=claims, statuses=["running"] * N, queue_ids=[1] * N, lease_seconds=30.0
             ),
-            "lock_held": await plan_of(connection, "leases", "lock_held", job_ids=job_ids, claim_ids=claims, queue_ids=[1] * N, low=-N, high=-1),
             "specs": await plan_of(connection, "jobs", "specs", job_ids=list(range(100, 100 + N)), low=100, high=100 + N),
-            "settle_units": await plan_of(
-                connection, "endings", "settle_units", job_ids=list(range(100, 100 + N)), unit_statuses=["finished"] * N, are_failed=[False] * N,
-                are_final=[False] * N, low=100, high=100 + N,
-            ),
         }  # fmt: skip
     assert {name: rows_read(plan) for name, plan in plans.items() if rows_read(plan) > 2 * N} == {}
+
+
+LISTED = """
+INSERT INTO task_file (task_file_id, task_id, task_dataset_id, file_id, number, status, max_attempts, is_ranged) OVERRIDING SYSTEM VALUE
+SELECT i, 2, 2, i, i, 'ready', 3, true FROM generate_series(20001, 40000) i
+"""
+
+
+@pytest.mark.parametrize("analyzed", ["before they were listed", "now"])
+async def test_the_units_of_new_jobs_are_looked_up_and_not_compared_with_all_others(database: Database, analyzed: str) -> None:
+    async with connected(database.url, hot=False) as connection:
+        await connection.execute("ALTER TABLE task_file SET (autovacuum_enabled = false)")
+        await connection.execute(SPECS)
+        await connection.execute("ANALYZE")
+        await connection.execute(LISTED)
+        if analyzed == "now":
+            await connection.execute("ANALYZE")
+        n, ids = 5000, list(range(20_001, 25_001))
+        plan = await plan_of(
+            connection, "jobs", "add_inputs", task_id=2, job_ids=ids, ns=[0] * n, task_dataset_ids=[2] * n, task_file_ids=ids, file_ids=ids
+        )  # fmt: skip
+    (joined,) = (node for node in plan if node["Node Type"] in ("Hash Join", "Merge Join", "Nested Loop") and node["Actual Rows"] == n)
+    assert joined["Plan Rows"] > n / 10, "who expects one unit may compare all with all: 5,000 inputs took two minutes"
+    work = max(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Join Filter", 0)) for node in plan)
+    assert work <= 50 * n, f"the largest step touched {work:.0f} rows for {n} inputs"
+
+
+LEASE = """
+UPDATE job SET status = 'running', claim_id = lpad(to_hex(job_id), 32, '0')::uuid, claim_n = 0, lease_expires_at = now() WHERE job_id BETWEEN 100 AND 115
+"""
+EXPLAINED = ("log_min_duration = 0", "log_nested_statements = on", "log_analyze = on", "log_format = json", "log_level = notice")
+
+
+@asynccontextmanager
+async def plans_told(connection: Connection) -> AsyncIterator[list[dict[str, Any]]]:
+    """Gathers the nodes of the plans of all statements that run in the block, those inside functions, too."""
+    told: list[dict[str, Any]] = []
+
+    def hear(_connection: object, message: Any) -> None:
+        found = message.message.partition("plan:\n")[2]
+        told.extend(nodes(json.loads(found)["Plan"]) if found else ())
+
+    await connection.execute("LOAD 'auto_explain'")
+    for setting in EXPLAINED:
+        await connection.execute(f"SET auto_explain.{setting}")
+    connection.add_log_listener(hear)
+    try:
+        yield told
+    finally:
+        connection.remove_log_listener(hear)
+
+
+@pytest.mark.parametrize("analyzed", ["never", "before any was claimed", "now"])
+@pytest.mark.parametrize("hot", [True, False])
+async def test_the_end_of_jobs_reads_only_their_rows(database: Database, analyzed: str, hot: bool) -> None:
+    async with connected(database.url, hot=hot) as connection, connected(database.url, hot=False) as writer:
+        await writer.execute(READY, 1, 20_000)
+        if analyzed == "before any was claimed":
+            await writer.execute("ANALYZE")
+        await writer.execute(LEASE)
+        await writer.execute(SPECS)
+        if analyzed == "now":
+            await writer.execute("ANALYZE")
+        await writer.execute("SELECT setval('file_file_id_seq', 100000)")
+        ends = {(i, f"{i:032x}", 1 + i % 2): Ending(i, JobEvent.FINISH, JobStatus.FINISHED, SUCCESS) for i in range(100, 100 + N)}
+        written = {key: [Written(key[0], 1, 1, 1, 1, 1, "s", f"out{key[0]}", str(UUID(int=key[0])), 1, b"1234", None, "finished")] for key in ends}
+        async with plans_told(connection) as told:
+            assert await endings.end_leased(connection, ends, written, "test") == ends.keys()
+    assert {node["Relation Name"] for node in told if "Relation Name" in node} >= {"job", "task_file", "dataset", "task_dataset"}
+    assert rows_read([node for node in told if not node.get("Relation Name", "").startswith("pg_")]) <= 2 * N  # the driver looks up types
 
 
 async def test_a_heartbeat_and_the_step_to_running_rewrite_no_index(database: Database) -> None:

@@ -1,10 +1,12 @@
 """Every change of status is a compare-and-set with its line in the log: from a wrong status nothing changes and nothing is written."""
 
 from pandawms.domain.job import JOB, LEASED, QUEUED, JobEvent, JobStatus
+from pandawms.domain.outcome import SUCCESS
 from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 from pandawms.domain.worker import WORKER, WorkerEvent, WorkerStatus
-from pandawms.store import jobs, leases, tasks, workers
+from pandawms.store import endings, jobs, leases, tasks, workers
 from pandawms.store.database import Connection
+from pandawms.store.endings import Ending
 from tests.world import World
 
 
@@ -71,9 +73,13 @@ async def test_only_a_ready_job_can_be_claimed_and_only_a_leased_one_can_be_held
             )  # fmt: skip
             job_id, claim = (await connection.fetch("SELECT job_id, claim_id FROM job"))[0]
             assert await world.claim() == ()
-            async with connection.transaction():
-                assert bool(await leases.lock_held(connection, {(job_id, claim.hex, world.queue_id)})) == (status in LEASED)
-                assert bool(await leases.beat(connection, {(job_id, claim.hex, world.queue_id): "running"}, 30)) == (status in LEASED)
+            key = (job_id, claim.hex, world.queue_id)
+            end = Ending(job_id, JobEvent.FINISH, JobStatus.FINISHED, SUCCESS)
+            for held in (leases.beat(connection, {key: "running"}, 30), endings.end_leased(connection, {key: end}, {}, "test")):
+                transaction = connection.transaction()
+                await transaction.start()
+                assert bool(await held) == (status in LEASED)
+                await transaction.rollback()
 
 
 async def test_a_worker_moves_only_from_the_statuses_that_are_named(world: World) -> None:

@@ -39,7 +39,6 @@ QUERIES: dict[tuple[str, str], list[Any]] = {
     ("tasks", "children"): [1],
     ("units", "cancel_rest"): [1],
     ("units", "reopen_failed"): [1, 3],
-    ("units", "retry_failed"): [1],
     ("units", "progress"): [1],
     ("reasons", "failed_units"): [1],
 }

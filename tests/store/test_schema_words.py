@@ -11,6 +11,7 @@ from pandawms.domain.identity import Scope
 from pandawms.domain.job import JOB, LEASED, JobStatus
 from pandawms.domain.output_file import OutputFileStatus
 from pandawms.domain.queue import QueueStatus
+from pandawms.domain.retry_rule import TASK_TYPES, Action, Kind, Mode
 from pandawms.domain.snapshot import JobKind
 from pandawms.domain.task import TASK, TaskStatus
 from pandawms.domain.worker import WORKER, WorkerStatus
@@ -29,6 +30,10 @@ STATUSES: dict[tuple[str, str], Iterable[str]] = {
     ("job_spec", "kind"): JobKind,
     ("requirement", "kind"): JobKind,
     ("token", "scopes"): Scope,
+    ("retry_rule", "mode"): Mode,
+    ("retry_rule", "action"): Action,
+    ("retry_rule", "task_type"): TASK_TYPES,
+    ("retry_action", "kind"): Kind,
 }
 """Inputs of jobs use a part of the words for output files: running, finished, failed, merging, cancelled."""
 
@@ -65,7 +70,7 @@ async def test_every_status_column_is_compared(database: Database) -> None:
             "SELECT table_name FROM information_schema.columns c JOIN pg_class k ON k.relname = c.table_name"
             " WHERE column_name = 'status' AND table_schema = 'public' AND NOT k.relispartition"
         )
-    own_words = {"merge_group", "task_round"}
+    own_words = {"merge_group", "task_build", "task_range", "task_round"}
     assert {row["table_name"] for row in found} - own_words == {table for table, column in STATUSES if column == "status"}
 
 

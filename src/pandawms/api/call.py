@@ -1,6 +1,6 @@
 """A request as handlers see it: who asks, the parts of the server, and bodies decoded by our own rules."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +57,18 @@ def header(call: Call, name: str, longest: int = 200) -> str | None:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PilotCall:
     """One of the pilot's frequent calls, its body read: what `Call` is to all other routes, without the framework (`pilot_door.py`)."""
 
     core: Core
     who: Who
     body: bytes
-    receive: Receive
+    gone: Callable[[], Coroutine[Any, Any, None]]
+    """Returns when the caller has gone away."""
 
-    async def gone(self) -> None:
-        """Returns when the caller has gone away. As the body has been read, http.disconnect is all that an ASGI server has left for us."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+
+async def left(receive: Receive) -> None:
+    """Returns when the caller of an ASGI request has gone away. As its body has been read, http.disconnect is all that the server has left for us."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -15,6 +15,7 @@ from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.dispatch.presence import Presence
 from pandawms.engine.dispatch.waiting import WaitingRoom
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.plugins.authenticator import Authenticator
@@ -70,6 +71,7 @@ class Core:
     presence: Presence
     feed: Feed
     key: OKPKey
+    issuer: LocalIssuer
     authenticators: tuple[Authenticator, ...]
     options: Options
     stopping: asyncio.Event
@@ -83,7 +85,8 @@ def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options
     Claims, heartbeats and reports use `hot_pool`, lists and reports `read_pool`; `pool` where one of them is not given.
     """
     hot, options, stopping = hot_pool or pool, options or Options(), asyncio.Event()
-    dispatcher = Dispatcher(hot, services)
+    facts = JobFacts()
+    dispatcher = Dispatcher(hot, services, facts)
     issuer = LocalIssuer(pool, key, options.token_seconds, options.token_belief_seconds)
     presence = Presence(pool, options.presence_seconds)
 
@@ -92,7 +95,7 @@ def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options
 
     room = WaitingRoom(attempt, stopping, options.claim_poll_seconds, options.most_waiting)
     return Core(
-        pool=pool, read_pool=read_pool or pool, services=services, blobs=blobs, dispatcher=dispatcher, reporter=Reporter(hot, services), room=room,
+        pool=pool, read_pool=read_pool or pool, services=services, blobs=blobs, dispatcher=dispatcher, reporter=Reporter(hot, services, facts), room=room,
         presence=presence, feed=Feed(pool, stopping, options.event_poll_seconds), key=key,
-        authenticators=(issuer, *others), options=options, stopping=stopping,
+        issuer=issuer, authenticators=(issuer, *others), options=options, stopping=stopping,
     )  # fmt: skip

@@ -41,14 +41,20 @@ async def admit(core: Core, action: Action, header: str | None) -> Who:
 
 async def authenticate(core: Core, header: str | None) -> Who:
     """Returns who carries the bearer token of an Authorization header. Raises Denied when there is none, or nobody knows it."""
-    scheme, _, token = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = bearer_token(header)
+    if not token:
         raise denied("this needs a token", "panda finds it by itself on the machine of `panda up`; elsewhere set PANDA_TOKEN")
     for authenticator in core.authenticators:
-        who = await authenticator.who(token.strip())
+        who = await authenticator.who(token)
         if who is not None:
             return who
     raise denied("no issuer that is known here made this token", "take the token from tokens/user of the running system's data folder")
+
+
+def bearer_token(header: str | None) -> str:
+    """Returns the token of an Authorization header, an empty one when there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_local(connection: Connection) -> bool:

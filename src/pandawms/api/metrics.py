@@ -20,11 +20,18 @@ Words = dict[str, int]
 
 
 @dataclass(slots=True)
-class Times:
-    """How many requests of one route took how long; the last bucket holds those above all bounds."""
+class Series:
+    """How many requests of one route were answered how, and how long they took; the last bucket holds those above all bounds."""
 
+    statuses: dict[int, int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
     seconds: float = 0.0
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Counts one answered request."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
+        self.seconds += seconds
 
 
 @dataclass(slots=True, eq=False)
@@ -35,21 +42,21 @@ class Metrics(Collector):
     claims: Words = field(default_factory=dict)
     reports: Words = field(default_factory=dict)
     beats: Words = field(default_factory=dict)
-    _requests: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    _times: dict[tuple[str, str], Times] = field(default_factory=dict)
+    _series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.registry.register(self)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one answered request; `route` is the path's template, never the path, so that the number of series stays small."""
-        key = (method, route, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        times = self._times.get((method, route))
-        if times is None:
-            times = self._times[method, route] = Times()
-        times.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
-        times.seconds += seconds
+        self.series(method, route).answered(status, seconds)
+
+    def series(self, method: str, route: str) -> Series:
+        """Returns the figures of one route, for who counts in them often."""
+        found = self._series.get((method, route))
+        if found is None:
+            found = self._series[method, route] = Series()
+        return found
 
     def count(self, words: Words, word: str) -> None:
         """Counts one in a counter with one label."""
@@ -62,13 +69,13 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yields the figures as Prometheus' families."""
         requests = CounterMetricFamily("panda_requests", "Requests answered", labels=["method", "route", "status"])
-        for (method, route, status), n in self._requests.items():
-            requests.add_metric([method, route, str(status)], n)
         seconds = HistogramMetricFamily("panda_request_seconds", "Time to the head of the answer; long polls wait on purpose", labels=["method", "route"])
-        for labels, times in self._times.items():
-            counts = accumulate(times.buckets)
+        for labels, series in self._series.items():
+            for status, n in series.statuses.items():
+                requests.add_metric([*labels, str(status)], n)
+            counts = accumulate(series.buckets)
             buckets = [(str(bound), float(n)) for bound, n in zip((*BUCKETS_SECONDS, "+Inf"), counts, strict=True)]
-            seconds.add_metric(list(labels), buckets, times.seconds)
+            seconds.add_metric(list(labels), buckets, series.seconds)
         yield requests
         yield seconds
         yield _words("panda_claims", "Claims answered, by whether they got jobs", "answer", self.claims)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -25,16 +26,26 @@ _FIRST, _NUMBERS = uuid4().hex[:20], count(1)
 def request_id(scope: Any) -> str:
     """Returns the number of the request: the caller's own when it is a plain word, else a new one."""
     if _KEY not in scope:
-        given = dict(scope["headers"]).get(b"x-request-id")
-        scope[_KEY] = given.decode() if given and _GIVEN.fullmatch(given) else f"{_FIRST}{next(_NUMBERS):012x}"
+        scope[_KEY] = given_number(dict(scope["headers"])) or new_number()
     found: str = scope[_KEY]
     return found
 
 
-def every_answer(scope: Any, stopping: asyncio.Event) -> list[tuple[bytes, bytes]]:
+def given_number(headers: Mapping[bytes, bytes]) -> str | None:
+    """Returns the number that the caller gave its request, None when it is no plain word."""
+    given = headers.get(_NAME)
+    return given.decode() if given and _GIVEN.fullmatch(given) else None
+
+
+def new_number() -> str:
+    """Returns a number for a request."""
+    return f"{_FIRST}{next(_NUMBERS):012x}"
+
+
+def answer_headers(number: str, stopping: asyncio.Event) -> list[tuple[bytes, bytes]]:
     """Returns the headers that every answer has: its number, and the word to leave while the server ends."""
-    number = (_NAME, request_id(scope).encode())
-    return [number, _CLOSE] if stopping.is_set() else [number]
+    named = (_NAME, number.encode())
+    return [named, _CLOSE] if stopping.is_set() else [named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Observed:
 
         async def numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *every_answer(scope, self.stopping)]
+                message["headers"] = [*message["headers"], *answer_headers(request_id(scope), self.stopping)]
                 self._count(scope, message["status"], time.perf_counter() - started)
             await send(message)
 

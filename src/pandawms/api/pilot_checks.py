@@ -15,12 +15,14 @@ import msgspec
 
 from pandawms.domain.errors import Invalid
 from pandawms.domain.outcome import MESSAGE_CHARACTERS
-from pandawms.wire.pilot import PROTOCOL, ClaimRequest, HeartbeatRequest, JobReport, ReportRequest, decode
+from pandawms.wire.pilot import PROTOCOL, ClaimRequest, HeartbeatRequest, JobBeat, JobReport, ReportRequest, decode
 
 T = TypeVar("T", ClaimRequest, HeartbeatRequest, ReportRequest)
 
 MOST_JOBS = 1000
 """Jobs that one call may name."""
+MOST_STEPS = 100
+"""As many as a task file may have."""
 INTEGER = 2**31 - 1
 BIGINT = 2**63 - 1
 REAL = 1e12
@@ -75,10 +77,15 @@ def checked_beats(asked: HeartbeatRequest) -> HeartbeatRequest:
     """Returns the same heartbeats when they name jobs that can be. Raises Invalid otherwise."""
     _common(asked)
     for n, beat in enumerate(asked.jobs):
-        _within("job_id", beat.job_id, 1, BIGINT, n)
-        _within("attempt", beat.attempt, -INTEGER, INTEGER, n)
-        _uuid("claim_id", beat.claim_id, n)
+        if not (0 < beat.job_id <= BIGINT and -INTEGER <= beat.attempt <= INTEGER and _PLAIN_UUID.fullmatch(beat.claim_id)):
+            _check_beat(n, beat)
     return asked
+
+
+def _check_beat(n: int, beat: JobBeat) -> None:
+    _within("job_id", beat.job_id, 1, BIGINT, n)
+    _within("attempt", beat.attempt, -INTEGER, INTEGER, n)
+    _uuid("claim_id", beat.claim_id, n)
 
 
 def checked_reports(asked: ReportRequest) -> ReportRequest:
@@ -90,6 +97,7 @@ def checked_reports(asked: ReportRequest) -> ReportRequest:
         _uuid("claim_id", each.claim_id, n)
         _text("outcome.domain", each.outcome.domain, n)
         _check_outputs(n, each)
+        _check_steps(n, each)
     return asked if all(_is_clean(each) for each in asked.jobs) else replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
 
 
@@ -102,6 +110,7 @@ def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]
     yield "wall_seconds", each.wall_seconds, 0, 1e9
     yield "cpu_seconds", each.cpu_seconds, 0, REAL
     yield "max_rss_mb", each.max_rss_mb, 0, INTEGER
+    yield "disk_mb", each.disk_mb, 0, INTEGER
 
 
 def _check_outputs(job: int, each: JobReport) -> None:
@@ -112,6 +121,16 @@ def _check_outputs(job: int, each: JobReport) -> None:
         _uuid("guid", file.guid, job, n)
         if not _ADLER32.fullmatch(file.adler32):
             raise _wrong(_path("adler32", (job, n)), file.adler32, "8 hexadecimal digits")
+
+
+def _check_steps(job: int, each: JobReport) -> None:
+    if len(each.steps) > MOST_STEPS:
+        raise _wrong(_path("steps", (job,)), len(each.steps), f"at most {MOST_STEPS}")
+    for n, step in enumerate(each.steps):
+        _text(f"steps[{n}].name", step.name, job)
+        _within(f"steps[{n}].exit_code", step.exit_code, -INTEGER, INTEGER, job)
+        for name in ("wall_seconds", "cpu_seconds", "max_rss_mb"):
+            _within(f"steps[{n}].{name}", getattr(step, name), 0, REAL, job)
 
 
 def _is_clean(each: JobReport) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pandawms.domain.command import WHO_MAY, Permit, Verb
 from pandawms.domain.errors import Denied
 from pandawms.domain.identity import Role, Scope, Who
 
@@ -73,6 +74,25 @@ def command(who: Who, owner_id: int, owner: str, community: str) -> None:
     raise Denied(
         f"this belongs to {owner}", code="not_owner", field="owner", value=who.name, allowed=f"{owner}, the production role or an operator",
         hint=f"ask {owner} to do it",
+    )  # fmt: skip
+
+
+def may_ask(who: Who, verb: Verb, owner_id: int, community: str) -> bool:
+    """Whether the caller may give this command to a task: operators and the production role of its community always, its owner as the table says."""
+    if is_operator(who) or (Role.PRODUCTION in who.roles and who.community == community):
+        return True
+    return WHO_MAY[verb] is Permit.OWNER and who.user_id == owner_id
+
+
+def ask(who: Who, verb: Verb, owner_id: int, owner: str, community: str) -> None:
+    """Raises Denied unless the caller may give this command to a task of this owner."""
+    if may_ask(who, verb, owner_id, community):
+        return
+    if WHO_MAY[verb] is Permit.OWNER:
+        command(who, owner_id, owner, community)
+    raise Denied(
+        f"{verb} is for the production role", code="role", field="roles", value=" ".join(sorted(map(str, who.roles))) or "none",
+        allowed="the production role or an operator", hint="ask an operator",
     )  # fmt: skip
 
 

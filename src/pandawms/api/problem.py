@@ -45,7 +45,7 @@ def answer(call: AnyRequest, error: Exception) -> Response[bytes]:
     elif isinstance(error, HTTPException) and error.status_code < 500:
         problem, headers = problem_of(_of_framework(call, error), request_id(call.scope)), {}
     else:
-        problem, headers = of_error(call.scope, error), {}
+        problem, headers = of_error(error, request_id(call.scope), call.scope["method"], call.scope["path"]), {}
     return Response(document(problem), status_code=problem.status, media_type=CONTENT_TYPE, headers=headers | headers_of(problem))
 
 
@@ -61,15 +61,14 @@ def headers_of(problem: Problem) -> dict[str, str]:
     return {"Retry-After": str(random.randint(*LATER_SECONDS))} if problem.status in (429, 503) else {}
 
 
-def of_error(scope: Any, error: Exception) -> Problem:
-    """Returns what an error of ours, of the database or of a fault means for whoever made the request of this scope; logs what an operator must know."""
-    name = request_id(scope)
+def of_error(error: Exception, name: str, method: str, path: str) -> Problem:
+    """Returns what an error of ours, of the database or of a fault means for whoever made the request `name`; logs what an operator must know."""
     if isinstance(error, PandaError):
         return problem_of(error, name)
     if isinstance(error, (*AWAY, *AGAIN, TimeoutError)):
         log.warning("request.unavailable", request_id=name, error=f"{type(error).__name__}: {error}")
         return problem_of(_unavailable(error), name)
-    log.error("request.failed", request_id=name, method=scope["method"], path=scope["path"], exc_info=error)
+    log.error("request.failed", request_id=name, method=method, path=path, exc_info=error)
     return _internal(name)
 
 

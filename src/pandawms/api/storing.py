@@ -143,7 +143,7 @@ def _registration(core: Core, dataset: Dataset, n: int, file: FileRegistration, 
                 "only operators say where files lie", code="scope", field=f"files[{n}].url", value=file.url, allowed="no url", hint="upload the content"
             )
         endpoint_id = _endpoint_of(core, dataset, n, file, endpoints)
-    return NewFile(file.name, guid, file.size_bytes, bytes.fromhex(file.adler32), file.n_events, endpoint_id)
+    return NewFile(file.name, guid, file.size_bytes, bytes.fromhex(file.adler32), file.n_events, endpoint_id, file.boundary)
 
 
 def _guid(field: str, text: str | None) -> UUID:

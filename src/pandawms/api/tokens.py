@@ -70,13 +70,13 @@ async def issue(connection: Connection, key: OKPKey, user_id: int, label: str, s
     if queue_name is not None:
         claims["queue"] = queue_name
     text = jwt.encode({"alg": ALGORITHM}, claims, key, algorithms=[ALGORITHM])
-    await identity.add_token(connection, token_id, _digest(text), user_id, label, list(scopes), queue_id, expires_at)
+    await identity.add_token(connection, token_id, digest(text), user_id, label, list(scopes), queue_id, expires_at)
     return text
 
 
 async def is_known(connection: Connection, key: OKPKey, text: str) -> bool:
     """Whether the token is ours and still good."""
-    return _token_id(key, text) is not None and bool(await identity.bearers(connection, [_digest(text)]))
+    return _token_id(key, text) is not None and bool(await identity.bearers(connection, [digest(text)]))
 
 
 def unverified_claims(text: str) -> dict[str, Any]:
@@ -110,27 +110,31 @@ class LocalIssuer:
 
     async def who(self, token: str) -> Who | None:
         """Returns who carries this token, None when another issuer made it. Raises Denied when it is wrong, expired or revoked."""
-        digest = _digest(token)
-        if digest not in self._verified:
+        known_by = digest(token)
+        if known_by not in self._verified:
             if unverified_claims(token).get("iss") != ISSUER:
                 return None
-            self._verify(token, digest)
-        who = await self._bearers.get(digest)
+            self._verify(token, known_by)
+        who = await self._bearers.get(known_by)
         if who is None:
             raise denied("the token has expired or was revoked", "make a new one with `panda token create`")
         return who
 
-    def _verify(self, token: str, digest: bytes) -> None:
+    def kept(self, known_by: bytes) -> Who | None:
+        """Returns who carries the token with this digest when `who` would say so at once, without the database; None says nothing."""
+        return self._bearers.fresh(known_by)
+
+    def _verify(self, token: str, known_by: bytes) -> None:
         if _token_id(self.key, token) is None:
             raise denied("the token is not signed by this system", "take the token from tokens/user of the running system's data folder")
-        self._verified[digest] = None
+        self._verified[known_by] = None
         if len(self._verified) > MOST_KEPT:
             self._verified.pop(next(iter(self._verified)))
 
     async def _read(self, digests: Collection[bytes]) -> Mapping[bytes, Who]:
         async with self.pool.acquire() as connection:
             found = await identity.bearers(connection, digests)
-        return {digest: _who(bearer) for digest, bearer in found.items()}
+        return {known_by: _who(bearer) for known_by, bearer in found.items()}
 
 
 def denied(detail: str, hint: str) -> Denied:
@@ -153,5 +157,6 @@ def _token_id(key: OKPKey, text: str) -> UUID | None:
         return None
 
 
-def _digest(text: str) -> bytes:
+def digest(text: str) -> bytes:
+    """Returns that by which a token is known."""
     return sha256(text.encode("utf-8", "surrogateescape")).digest()

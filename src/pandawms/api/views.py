@@ -18,9 +18,11 @@ from pandawms.store.tasks import JobCount, Task
 from pandawms.store.units import TaskDataset
 from pandawms.store.workers import Worker as WorkerOfStore
 from pandawms.wire.dataset import Dataset, File, Replica
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import program_command
 from pandawms.wire.event import ChangeEvent
-from pandawms.wire.job import JobDetail, JobFile, JobOutcome, JobSummary
-from pandawms.wire.task import InputCounters, TaskDocument, TaskInputUnit, TaskOutput, TaskSummary
+from pandawms.wire.job import JobDetail, JobFile, JobOutcome, JobSummary, StepUse
+from pandawms.wire.task import InputCounters, TaskInputUnit, TaskOutput, TaskSummary, UnitReason
 from pandawms.wire.worker import Worker
 
 
@@ -69,7 +71,8 @@ def outputs(datasets: Sequence[TaskDataset]) -> tuple[TaskOutput, ...]:
 
 def unit(row: UnitRow) -> TaskInputUnit:
     """An input unit of a task."""
-    return TaskInputUnit(**{name: getattr(row, name) for name in UnitRow.__dataclass_fields__})
+    told = {name: getattr(row, name) for name in UnitRow.__dataclass_fields__}
+    return TaskInputUnit(**told | {"reason": row.reason and UnitReason(**row.reason)})
 
 
 def job_summary(row: JobRow) -> JobSummary:
@@ -90,16 +93,17 @@ def job_outcome(job: Job) -> JobOutcome | None:
 
 def job_detail(job: Job, document: TaskDocument, node: str | None, lease_seconds: float, *, has_log: bool) -> JobDetail:
     """Everything about one job; `command` is the task's own, with its placeholders."""
-    is_merge = job.kind == "merge" and document.merge is not None
-    command = document.merge.command if document.merge is not None and is_merge else document.program.command
+    special = {"merge": document.merge, "build": document.build}.get(job.kind)
+    command = special.command if special is not None else program_command(document)
     lease = job.lease_expires_at if job.status in LEASED else None
     return JobDetail(
         job_id=job.job_id, task_id=job.task_id, kind=job.kind, status=job.status, attempt=job.attempt, created_at=job.created_at, task_name=job.task_name,
         queue=job.queue, priority=job.priority, worker_id=job.worker_id, node=node, previous_job_id=job.previous_job_id, started_at=job.started_at,
         ended_at=job.ended_at, reason=job.message or None, command=command, serial=job.serial, first_event=job.first_event,
-        n_events=job.n_events, seed=seed(job.task_id, job.serial), cores=job.cores, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
+        n_events=job.n_events, seed=seed(job.task_id, job.serial, document.split.seed_offset), cores=job.cores, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
         wall_limit_seconds=job.limit_wall_seconds, wall_seconds=job.wall_seconds, cpu_seconds=job.cpu_seconds, max_rss_mb=job.max_rss_mb,
         lease_until_at=lease, heartbeat_at=lease and lease - timedelta(seconds=lease_seconds), has_log=has_log, outcome=job_outcome(job),
+        steps=tuple(StepUse(**step) for step in job.steps or ()),
     )  # fmt: skip
 
 

@@ -1,10 +1,15 @@
 """The built-in data manager: our catalogue is the truth, and places follow from names."""
 
+import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import md5
 from urllib.parse import quote
+
+from pandawms.data.storage import local_path
+from pandawms.domain.errors import Unavailable
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*")
 """Names that a URL takes as they are."""
@@ -26,6 +31,18 @@ class BuiltIn:
         """
         digest = md5(f"{scope}:{name}".encode(), usedforsecurity=False).hexdigest()
         return f"{_folder(root_url, scope)}/{digest[:2]}/{digest[2:4]}/{name if _PLAIN.fullmatch(name) else quote(name)}"
+
+    async def delete(self, urls: Sequence[str]) -> None:
+        """Deletes files of storage that the server reaches by itself; the folders stay."""
+        await asyncio.to_thread(_delete, [*urls])
+
+
+def _delete(urls: Sequence[str]) -> None:
+    for url in urls:
+        try:
+            local_path(url).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"a file cannot be deleted: {error.strerror}", code="storage.delete", value=url, hint="look at the storage") from error
 
 
 @lru_cache(maxsize=10_000)

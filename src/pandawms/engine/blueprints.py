@@ -8,7 +8,8 @@ from pandawms.domain.output_file import file_name, suffixes
 from pandawms.store import tasks
 from pandawms.store.database import Connection
 from pandawms.wire.checks import decode_document
-from pandawms.wire.task import TaskDocument
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import BUILD, merge_needs_build, output_files, program_command
 
 Version = tuple[int, int]
 """A task and the version of its document."""
@@ -35,10 +36,11 @@ class Stream(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What jobs of one kind do: the command with its placeholders, and what it writes."""
+    """What jobs of one kind do: the command with its placeholders, what it writes, and the steps of the command (name, command) where it has any."""
 
     command: str
     streams: Sequence[Stream]
+    steps: Sequence[tuple[str, str]] = ()
 
 
 class Output(NamedTuple):
@@ -60,10 +62,16 @@ class Blueprint:
     document: TaskDocument
     run: Work
     merge: Work | None
+    build: Work | None = None
 
     def work(self, kind: str) -> Work:
         """Returns what a job of this kind does."""
-        return self.merge if kind == "merge" and self.merge is not None else self.run
+        special = {"merge": self.merge, "build": self.build}.get(kind)
+        return special if special is not None else self.run
+
+    def needs_library(self, kind: str) -> bool:
+        """Whether a job of this kind reads what the build made: run jobs do, and merge jobs whose command names it."""
+        return self.build is not None and (kind == "run" or (kind == "merge" and merge_needs_build(self.document)))
 
     def outputs(self, kind: str, serial: int, attempt: int) -> list[Output]:
         """Returns what a job of this kind writes, in the order of the document."""
@@ -91,8 +99,9 @@ def blueprint(row: tasks.BlueprintRow) -> Blueprint:
     document = decode_document(row.document)
     targets = {stream: Target(*target) for stream, target in row.targets.items()}
     merge = Work(document.merge.command, _streams(document.merge.outputs, targets)) if document.merge is not None else None
-    run = Work(document.program.command, _streams(document.outputs, targets))
-    return Blueprint(row.task_id, row.version, row.task_name, document, run, merge)
+    run = Work(program_command(document), _streams(output_files(document), targets), [(step.name, step.command) for step in document.program.steps])
+    build = Work(document.build.command, _streams({BUILD: document.build.output}, targets)) if document.build is not None else None
+    return Blueprint(row.task_id, row.version, row.task_name, document, run, merge, build)
 
 
 def _streams(local_names: Mapping[str, str], targets: Mapping[str, Target]) -> tuple[Stream, ...]:

@@ -1,6 +1,8 @@
 """What every stage is given: its limits and the plugins."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pandawms.data.blobs import Blobs
 from pandawms.plugins.broker_rule import BrokerRule
@@ -13,6 +15,8 @@ class Options:
 
     A lease is renewed by each heartbeat; it counts only time in which a server could hear (see watch). `poll_seconds` is how long a stage sleeps when
     nothing wakes it. `allocation_seconds` is how long an allocation stays valid, `look_again_seconds` when a task that no queue takes is brokered again.
+    `jobs_per_round` is how many jobs one transaction of a command locks at most, `units_per_round` how many units it opens again.
+    `task_days` is the greatest age of a task, 0 for any: it is finished then. `transient_days` is how long transient outputs stay when all is done.
     """
 
     lease_seconds: float = 120
@@ -26,7 +30,16 @@ class Options:
     jobs_per_step: int = 5_000
     touches_per_step: int = 2_000
     retry_more_attempts: int = 3
+    jobs_per_round: int = 1_000
+    units_per_round: int = 10_000
     sandbox_days: int = 30
+    task_days: float = 0
+    transient_days: float = 1
+
+
+def now() -> datetime:
+    """The time now."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +50,5 @@ class Services:
     blobs: Blobs
     options: Options = field(default_factory=Options)
     broker_rules: tuple[BrokerRule, ...] = ()
+    clock: Callable[[], datetime] = now
+    """What limits of days are compared with. (Leases are compared with the database's clock.)"""

@@ -7,24 +7,22 @@ from collections.abc import Sequence
 
 from pandawms.domain.errors import Invalid, did_you_mean
 from pandawms.domain.identity import Who
-from pandawms.domain.job import seed
 from pandawms.domain.snapshot import QueueSnapshot, Rejection, TaskSnapshot
 from pandawms.domain.task import TaskStatus
 from pandawms.engine.broker import plan as brokering
 from pandawms.engine.broker.rules import LASTING, RULES
 from pandawms.engine.broker.snapshot import queue_snapshots, wanted_snapshot
+from pandawms.engine.define import first_jobs, preview
 from pandawms.engine.define import plan as defining
 from pandawms.engine.define import submit as door
+from pandawms.engine.define.sources import output_did
 from pandawms.engine.define.submit import Checked, Submitted
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, places
 from pandawms.store.database import Connection
-from pandawms.wire import placeholders
-from pandawms.wire.task import CandidateQueue, Plan, PlanInput, PlanJob, TaskDocument
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.task import CandidateQueue, Plan
 from pandawms.wire.why import QueueRejection
-
-FIRST_JOBS = 3
-"""How many jobs a dry run shows in full."""
 
 
 async def submit(connection: Connection, services: Services, who: Who, document: TaskDocument) -> Submitted:
@@ -34,8 +32,8 @@ async def submit(connection: Connection, services: Services, who: Who, document:
     """
     found = await door.check(connection, who, document)
     queues = await queue_snapshots(connection)
-    require_known(document.queues, queues)
-    require_queue(await _picture(connection, who, found), queues)
+    require_known(document, queues)
+    require_queue(await _picture(connection, who, found), _allowed(document, queues))
     return await door.submit(connection, who, found)
 
 
@@ -44,30 +42,43 @@ async def plan(connection: Connection, services: Services, who: Who, document: T
     found = await door.check(connection, who, document, needs_sandbox=False)
     picture = await _picture(connection, who, found)
     queues = await queue_snapshots(connection)
-    require_known(document.queues, queues)
-    require_queue(picture, queues)
-    brokered = brokering.plan(picture, queues, (*RULES, *services.broker_rules))
+    require_known(document, queues)
+    require_queue(picture, _allowed(document, queues))
+    brokered = brokering.plan(picture, _allowed(document, queues), (*RULES, *services.broker_rules))
     sites = {row.name: row.site for row in await places.queues(connection)}
-    n_jobs = defining.count_jobs(document, door.sizes(found.sources))
+    made = await first_jobs.cut(connection, found)
     return Plan(
-        name=document.name, n_jobs=n_jobs, split=_split(document), inputs=tuple(_input(source) for source in found.sources),
-        first_jobs=await _first_jobs(connection, found, n_jobs),
-        output_datasets=tuple(door.output_did(who.name, document.name, stream) for stream, role in door.output_roles(document) if role == "output"),
+        name=document.name, n_jobs=made.n_jobs, split=preview.split_words(document), inputs=preview.inputs(found), first_jobs=made.first_jobs,
+        output_datasets=tuple(output_did(who.name, document.name, stream) for stream, role in door.output_roles(document) if role == "output"),
         queues=tuple(CandidateQueue(queue=c.queue.name, site=sites[c.queue.name], weight=c.weight, slots=c.queue.slots) for c in brokered.candidates),
-        rejections=tuple(_rejection(r) for r in brokered.rejections), n_merge_jobs=_merge_jobs(document, n_jobs), warnings=_warnings(found),
+        rejections=tuple(_rejection(r) for r in brokered.rejections), n_merge_jobs=preview.merge_jobs(document, made.n_jobs),
+        warnings=preview.warnings(found, made),
     )  # fmt: skip
 
 
-def require_known(names: Sequence[str], queues: Sequence[QueueSnapshot]) -> None:
+def require_known(document: TaskDocument, queues: Sequence[QueueSnapshot]) -> None:
     """Raises Invalid for a queue that the task names and that does not exist."""
     known = sorted(queue.name for queue in queues)
-    for n, name in enumerate(names):
+    named = [(f"queues[{n}]", name) for n, name in enumerate(document.queues)]
+    named += [(f"exclude_queues[{n}]", name) for n, name in enumerate(document.exclude_queues)]
+    for field, name in named:
         if name not in known:
             near = did_you_mean(name, known)
             raise Invalid(
-                f"there is no queue {name}", code="queue.unknown", field=f"queues[{n}]", value=name, allowed=", ".join(known) or "there is none yet",
+                f"there is no queue {name}", code="queue.unknown", field=field, value=name, allowed=", ".join(known) or "there is none yet",
                 hint=f"did you mean {near}?" if near else "`panda ls queues` lists them",
             )  # fmt: skip
+
+
+def _allowed(document: TaskDocument, queues: Sequence[QueueSnapshot]) -> tuple[QueueSnapshot, ...]:
+    """The queues that a task does not rule out. Raises Invalid when it rules out all there are."""
+    left = tuple(queue for queue in queues if queue.name not in document.exclude_queues)
+    if queues and not left:
+        raise Invalid(
+            "the task rules out every queue there is", code="task.no_queue", field="exclude_queues", value=", ".join(document.exclude_queues),
+            allowed="at least one queue left", hint="leave out one of them",
+        )  # fmt: skip
+    return left
 
 
 def require_queue(task: TaskSnapshot, queues: Sequence[QueueSnapshot]) -> None:
@@ -103,70 +114,13 @@ def _field(rejection: Rejection) -> str:
 async def _picture(connection: Connection, who: Who, found: Checked) -> TaskSnapshot:
     endpoints: frozenset[int] = frozenset()
     for source in found.sources:
-        if source.dataset is not None:
-            endpoints |= await catalogue.endpoints_of_dataset(connection, source.dataset.dataset_id)
-    n_jobs = defining.count_jobs(found.document, door.sizes(found.sources))
+        for dataset in source.datasets:
+            endpoints |= await catalogue.endpoints_of_dataset(connection, dataset.dataset_id)
+    n_jobs = defining.count_jobs(found.document, found.size)
     return wanted_snapshot(
         found.document, task_id=0, status=TaskStatus.REGISTERED, community=found.community, owner=who.name,
         open_units=max(1, n_jobs * defining.files_per_job(found.document)), units_per_job=defining.files_per_job(found.document), endpoints=endpoints,
     )  # fmt: skip
-
-
-def _input(source: door.Source) -> PlanInput:
-    if source.dataset is None:
-        count = source.spec.count or 0
-        first = source.spec.first_event
-        return PlanInput(stream=source.stream, kind="events", description=f"events {first} to {first + count - 1}", n_events=count)
-    found = source.dataset
-    kind = source.spec.kinds[0]
-    return PlanInput(
-        stream=source.stream, kind=kind, description=found.did, n_files=found.n_files, n_events=found.n_events or None, size_bytes=found.n_bytes,
-        is_open=found.is_open,
-    )  # fmt: skip
-
-
-def _split(document: TaskDocument) -> str:
-    listing = defining.plan(document)
-    if isinstance(listing, defining.Chunks):
-        return f"{listing.chunk} events a job"
-    n = defining.files_per_job(document)
-    return f"{n} file{'s' if n > 1 else ''} a job"
-
-
-def _merge_jobs(document: TaskDocument, n_jobs: int) -> int:
-    if document.merge is None or n_jobs == 0:
-        return 0
-    return -(-n_jobs // (document.merge.files_per_job or n_jobs))
-
-
-def _warnings(found: Checked) -> tuple[str, ...]:
-    return tuple(f"{s.dataset.did} is still open: jobs are made as files appear" for s in found.sources if s.dataset is not None and s.dataset.is_open)
-
-
-async def _first_jobs(connection: Connection, found: Checked, n_jobs: int) -> tuple[PlanJob, ...]:
-    names = await _first_files(connection, found)
-    return tuple(_job(found.document, serial, names) for serial in range(1, min(FIRST_JOBS, n_jobs) + 1))
-
-
-async def _first_files(connection: Connection, found: Checked) -> list[str]:
-    source = found.sources[0].dataset
-    if source is None:
-        return []
-    return await catalogue.first_names(connection, source.dataset_id, FIRST_JOBS * defining.files_per_job(found.document))
-
-
-def _job(document: TaskDocument, serial: int, names: Sequence[str]) -> PlanJob:
-    listing = defining.plan(document)
-    numbers = {"SEED": seed(0, serial), "SERIAL": serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
-    if isinstance(listing, defining.Chunks):
-        first = listing.first + (serial - 1) * listing.chunk
-        n_events = min(listing.chunk, listing.first + listing.count - first)
-        values = placeholders.Values(numbers | {"EVENTS": n_events, "FIRST_EVENT": first}, {}, document.outputs)
-        return PlanJob(serial=serial, command=placeholders.expand(document.program.command, values).command, first_event=first, n_events=n_events)
-    size = defining.files_per_job(document)
-    mine = tuple(names[(serial - 1) * size : serial * size])
-    values = placeholders.Values(numbers, {listing.stream: mine}, document.outputs)
-    return PlanJob(serial=serial, command=placeholders.expand(document.program.command, values).command, files=mine)
 
 
 def _rejection(found: Rejection) -> QueueRejection:

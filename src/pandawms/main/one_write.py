@@ -14,10 +14,13 @@ MOST_BYTES = 65_536
 
 
 class OneWrite(HttpToolsProtocol):
-    """The same protocol over a transport that joins a small write with the one that follows."""
+    """The same protocol over a transport that joins a small write with the one that follows; `wire` is the transport itself."""
+
+    wire: asyncio.Transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn names asyncio's Transport, too
         """Takes a new connection."""
+        self.wire = transport
         super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]  # all of a Transport that uvicorn uses
 
 

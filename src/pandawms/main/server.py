@@ -20,7 +20,7 @@ from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.watch.hearing import hear
 from pandawms.main import logs, serving, settings, sockets
 from pandawms.main.engine import services
-from pandawms.main.one_write import OneWrite
+from pandawms.main.short_way import ShortWay
 from pandawms.main.stopping import stop_event
 from pandawms.store import wake
 from pandawms.store.database import Options, Pool, listening, open_pool
@@ -53,7 +53,7 @@ def _config(given: settings.ServerSettings, listener: socket.socket) -> uvicorn.
             hint="set server.tls_certificate and server.tls_key, or listen on 127.0.0.1",
         )  # fmt: skip
     return uvicorn.Config(
-        app=_no_app, ssl_certfile=given.tls_certificate or None, ssl_keyfile=given.tls_key or None, loop="none", http=OneWrite, ws="none",
+        app=_no_app, ssl_certfile=given.tls_certificate or None, ssl_keyfile=given.tls_key or None, loop="none", http=ShortWay, ws="none",
         interface="asgi3", proxy_headers=False, server_header=False, log_config=None, access_log=False, lifespan="off", backlog=sockets.BACKLOG,
         timeout_graceful_shutdown=serving.STOP_SECONDS, timeout_keep_alive=75,
     )  # fmt: skip

@@ -56,6 +56,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hearing_gap_seconds: Annotated[float, Meta(gt=0, description="After so long without a server, leases get a full period before any ends.")] = 15
     allocation_seconds: Annotated[float, Meta(gt=0, description="How long the broker's word is good.")] = 60
     look_again_seconds: Annotated[float, Meta(gt=0, description="After how long a task that no queue takes is brokered again.")] = 10
+    task_days: Annotated[float, Meta(ge=0, description="Greatest age of a task; it is finished then, with what is there. 0 for any age.")] = 0
+    transient_days: Annotated[float, Meta(ge=0, description="How long transient outputs stay when their task and all that read them are done.")] = 1
 
 
 class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """Data management behind one seam: where files are and where new ones go."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -24,4 +25,11 @@ class DataManager(Protocol):
 
     def url(self, root_url: str, scope: str, name: str) -> str:
         """Returns where the file scope:name is, or belongs, on the storage endpoint that begins at `root_url`. Pure and stable."""
+        ...
+
+    async def delete(self, urls: Sequence[str]) -> None:
+        """Deletes the files at these places, as `url` gave them; one that is not there is deleted already.
+
+        Called outside any transaction, and again for all of them when it fails in the middle. Raises Unavailable when the storage does not answer.
+        """
         ...

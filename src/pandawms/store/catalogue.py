@@ -55,7 +55,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file to be registered; `endpoint_id` is None when its content is still to come, or when all are on the endpoint given with them."""
+    """A file to be registered; `endpoint_id` is None when its content is still to come, or when all are on the endpoint given with them.
+
+    `boundary` names the group that it belongs to.
+    """
 
     name: str
     guid: UUID
@@ -63,6 +66,7 @@ class NewFile:
     adler32: bytes
     events: int | None
     endpoint_id: int | None = None
+    boundary: str | None = None
 
 
 async def add_dataset(connection: Connection, *, community_id: int, owner_id: int, scope: str, name: str, kind: str = "dataset",
@@ -133,7 +137,7 @@ async def add_files(connection: Connection, dataset_id: int, scope: str, new: Se
     rows = sql.add_files(
         connection, dataset_id=dataset_id, scope=scope, names=[f.name for f in new], guids=[f.guid for f in new], sizes=[f.size_bytes for f in new],
         adlers=[f.adler32 for f in new], events=[f.events for f in new],
-        endpoint_ids=[endpoint_id if f.endpoint_id is None else f.endpoint_id for f in new],
+        endpoint_ids=[endpoint_id if f.endpoint_id is None else f.endpoint_id for f in new], boundaries=[f.boundary for f in new],
     )  # fmt: skip
     return {row["name"]: row["file_id"] async for row in rows}
 

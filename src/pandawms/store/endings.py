@@ -1,19 +1,22 @@
-"""How jobs end: hot row out; archive row, files, counters and log in, all in the caller's transaction."""
+"""How jobs end: hot row out; archive row, files, counters and log in, all by one call of the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pandawms.domain.errors import Conflict
 from pandawms.domain.job import JOB, JobEvent, JobStatus
 from pandawms.domain.outcome import Outcome
-from pandawms.store import tasks
 from pandawms.store.database import Connection
-from pandawms.store.leases import Held
+from pandawms.store.leases import Held, Key
 from pandawms.store.sql import load
 
 sql = load("endings")
+
+
+SETTLED = {JobEvent.MERGED: "finished", JobEvent.MERGE_FAILED: "notmerged"}
+"""What becomes of outputs that waited for a merge, when it is not that they failed with their job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Usage:
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
     max_rss_mb: int | None = None
+    disk_mb: int | None = None
 
 
 NOT_MEASURED = Usage()
@@ -31,13 +35,17 @@ NOT_MEASURED = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ends: by which event, in which status, with what outcome, having used what; `ending` makes it."""
+    """How a job ends (or, with event `merge`, is kept until its outputs are merged): in which status, with what outcome, having used what.
 
-    job: Held
+    `has_kept_outputs` when its outputs waited for a merge.
+    """
+
+    job_id: int
     event: JobEvent
     status: JobStatus
     outcome: Outcome
     usage: Usage = NOT_MEASURED
+    has_kept_outputs: bool = False
 
 
 class Written(NamedTuple):
@@ -58,63 +66,57 @@ class Written(NamedTuple):
     status: str
 
 
+OUTPUTS = ("job_ids", "ns", "task_ids", "task_dataset_ids", "dataset_ids", "endpoint_ids", "scopes", "names", "guids", "sizes", "adlers", "events", "statuses")
+"""What the query calls the fields of `Written`, in order."""
+
+
 def ending(job: Held, event: JobEvent, outcome: Outcome, usage: Usage = NOT_MEASURED) -> Ending:
     """Returns how a job ends. Raises Conflict when the table of states has no such move."""
-    return Ending(job, event, JOB.next_status(JobStatus(job.status), event), outcome, usage)
+    status = JobStatus(job.status)
+    return Ending(job.job_id, event, JOB.next_status(status, event), outcome, usage, status is JobStatus.MERGING)
 
 
-async def keep_outputs(connection: Connection, written: Sequence[Written]) -> None:
-    """Puts written outputs into the catalogue and notes them with their jobs."""
-    if not written:
-        return
-    job_ids, ns, task_ids, task_dataset_ids, dataset_ids, endpoint_ids, scopes, names, guids, sizes, adlers, events, statuses = zip(*written, strict=True)
-    await sql.keep_outputs(
-        connection, job_ids=job_ids, ns=ns, task_ids=task_ids, task_dataset_ids=task_dataset_ids, dataset_ids=dataset_ids, endpoint_ids=endpoint_ids,
-        scopes=scopes, names=names, guids=guids, sizes=sizes, adlers=adlers, events=events, statuses=statuses,
-    )  # fmt: skip
+async def end(connection: Connection, endings: Sequence[Ending], who: str) -> None:
+    """Ends jobs that the caller has locked; their units, outputs, successors and counters follow, and aggregate is asked to look.
 
-
-async def end(connection: Connection, endings: Sequence[Ending], who: str, *, with_successors: bool = True) -> None:
-    """Ends locked jobs: hot rows out; archive rows and log in; their units, outputs and counters follow; aggregate is asked to look.
-
-    `with_successors` says whether any job may wait for one of them. Raises Conflict when one of them was not hot.
+    Raises Conflict, and the caller's transaction must not go on, when one of them was not hot.
     """
     if not endings:
         return
-    ordered = sorted(endings, key=lambda each: each.job.job_id)
-    await _end_rows(connection, ordered, who)
-    await _settle_outputs(connection, [e for e in ordered if e.job.status == JobStatus.MERGING])
-    finished = [e.job.job_id for e in ordered if e.status == JobStatus.FINISHED]
-    if finished and with_successors:
-        await release(connection, finished)
-    await _settle_units(connection, [_change_of_units(e) for e in ordered])
+    await _settle_outputs(connection, [each for each in endings if each.has_kept_outputs])
+    ended = await _end(connection, sorted(endings, key=lambda each: each.job_id), who)
+    if len(ended) != len(endings):
+        raise Conflict("a job to be ended was not locked by who ends it", code="job.not_held")
 
 
-async def _settle_outputs(connection: Connection, merged: Sequence[Ending]) -> None:
-    """Outputs that waited for a merge are settled with their jobs; those that were kept aside move to the datasets that take them."""
-    for status in {e.status for e in merged}:
-        word = "finished" if status == JobStatus.FINISHED else "failed"
-        await sql.settle_outputs(connection, job_ids=[e.job.job_id for e in merged if e.status == status], status=word)
-    adopted = [e.job.job_id for e in merged if e.event == JobEvent.MERGED]
-    if adopted:
-        await sql.adopt_outputs(connection, job_ids=adopted)
+async def end_leased(
+    connection: Connection, endings: Mapping[Key, Ending], written: Mapping[Key, Sequence[Written]], who: str, wakes: Sequence[str] = ()
+) -> set[Key]:
+    """Ends those of the jobs that their claim still holds under a lease, and keeps the outputs that they wrote; returns which.
+
+    One statement, so that outside a transaction it is one by itself; the stages named in `wakes` are told when it ended any.
+    """
+    ordered = sorted(endings)
+    _, claim_ids, queue_ids = zip(*ordered, strict=True)
+    of: list[int] = []
+    outputs: list[Written] = []
+    for place, key in enumerate(ordered, 1):
+        of += [place] * len(written.get(key, ()))
+        outputs += written.get(key, ())
+    ended = await _end(connection, [endings[key] for key in ordered], who, outputs, out_of=of, claim_ids=claim_ids, queue_ids=queue_ids, wakes=wakes or None)
+    return {ordered[place - 1] for place in ended}
 
 
-def _change_of_units(ending: Ending) -> tuple[int, str, bool, bool]:
-    """What `settle_units` is told: a cancelled job's units are not tried again, those of a failed one as its outcome says."""
-    job_id, status = ending.job.job_id, ending.status
-    if status is JobStatus.FINISHED:
-        return job_id, "finished", False, False
-    if status is JobStatus.CANCELLED:
-        return job_id, "cancelled", False, True
-    return job_id, "failed", status is JobStatus.FAILED, not ending.outcome.retryable
-
-
-async def _end_rows(connection: Connection, ordered: Sequence[Ending], who: str) -> None:
-    outcomes, usages = [e.outcome for e in ordered], [e.usage for e in ordered]
-    ended = await sql.end_jobs(
+async def _end(connection: Connection, ordered: Sequence[Ending], who: str, written: Sequence[Written] = (), **given: Any) -> list[int]:
+    """Calls the function of the database that ends jobs, here in the order of their ids; returns the places, from 1, of those that ended."""
+    outcomes, usages, changes = [e.outcome for e in ordered], [e.usage for e in ordered], [_change_of_units(e) for e in ordered]
+    outputs = zip(*written, strict=True) if written else [None] * len(OUTPUTS)
+    ended: list[int] = await sql.end_jobs(
         connection,
-        job_ids=[e.job.job_id for e in ordered],
+        low=ordered[0].job_id,
+        high=ordered[-1].job_id,
+        who=who,
+        job_ids=[e.job_id for e in ordered],
         events=[e.event.value for e in ordered],
         statuses=[e.status.value for e in ordered],
         domains=[str(o.domain) for o in outcomes],
@@ -127,33 +129,32 @@ async def _end_rows(connection: Connection, ordered: Sequence[Ending], who: str)
         walls=[u.wall_seconds for u in usages],
         cpus=[u.cpu_seconds for u in usages],
         rsses=[u.max_rss_mb for u in usages],
-        who=who,
+        disks=[u.disk_mb for u in usages],
+        unit_statuses=[status for status, _, _ in changes],
+        are_failed=[is_failed for _, is_failed, _ in changes],
+        are_final=[is_final for _, _, is_final in changes],
+        **{f"out_{name}": values for name, values in zip(OUTPUTS, outputs, strict=True)},
+        **{"claim_ids": None, "queue_ids": None, "wakes": None, "out_of": None} | given,
     )
-    if ended != len(ordered):
-        raise Conflict("a job to be ended was not locked by who ends it", code="job.not_held")
+    return ended
 
 
-async def _settle_units(connection: Connection, changes: Sequence[tuple[int, str, bool, bool]]) -> None:
-    """Lets the units of jobs follow: (job_id, status of the unit, whether it failed, whether for good), in the order of job ids."""
-    job_ids, statuses, are_failed, are_final = zip(*changes, strict=True)
-    await sql.settle_units(connection, job_ids=job_ids, unit_statuses=statuses, are_failed=are_failed, are_final=are_final, low=job_ids[0], high=job_ids[-1])
+async def _settle_outputs(connection: Connection, merged: Sequence[Ending]) -> None:
+    """Outputs that waited for a merge are settled with their jobs; those that were kept aside move to the datasets that take them."""
+    for event in {e.event for e in merged}:
+        job_ids = [e.job_id for e in merged if e.event is event]
+        await sql.settle_outputs(connection, job_ids=job_ids, status=SETTLED.get(event, "failed"))
+        if event is JobEvent.MERGED:
+            await sql.adopt_outputs(connection, job_ids=job_ids)
 
 
-async def hold_for_merge(connection: Connection, held: Sequence[tuple[Held, Usage]]) -> None:
-    """Keeps run jobs hot in status merging, without a lease, with what they used kept aside; their units are merging."""
-    ordered = sorted(held, key=lambda pair: pair[0].job_id)
-    await sql.hold_for_merge(
-        connection,
-        job_ids=[job.job_id for job, _ in ordered],
-        starts=[usage.started_at for _, usage in ordered],
-        walls=[usage.wall_seconds for _, usage in ordered],
-        cpus=[usage.cpu_seconds for _, usage in ordered],
-        rsses=[usage.max_rss_mb for _, usage in ordered],
-    )
-    await _settle_units(connection, [(job.job_id, "merging", False, False) for job, _ in ordered])
-    await tasks.touch(connection, {job.task_id for job, _ in ordered})
-
-
-async def release(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Lets the successors of finished jobs wait for one less; returns those that wait for nothing any more."""
-    return [row["job_id"] async for row in sql.release(connection, job_ids=list(job_ids))]
+def _change_of_units(ending: Ending) -> tuple[str, bool, bool]:
+    """What becomes of the units of a job: their status, whether they failed, and whether for good: a cancelled job's units are not tried again, those of a
+    failed one as its outcome says."""
+    if ending.status is JobStatus.FINISHED:
+        return "finished", False, False
+    if ending.status is JobStatus.MERGING:
+        return "merging", False, False
+    if ending.status is JobStatus.CANCELLED:
+        return "cancelled", False, True
+    return "failed", ending.status is JobStatus.FAILED, not ending.outcome.retryable

@@ -28,6 +28,11 @@ class Kept(Generic[Key, Row]):
     _next: asyncio.Task[Mapping[Key, Row]] | None = None
     _running: asyncio.Task[Mapping[Key, Row]] | None = None
 
+    def fresh(self, key: Key) -> Row | None:
+        """Returns the row of a key when it is kept and not yet due, so that `get` would return it at once."""
+        kept = self._rows.get(key)
+        return kept[1] if kept is not None and self.clock() - kept[0] < self.renew_seconds else None
+
     async def get(self, key: Key) -> Row | None:
         """Returns the row of a key, None when there is none. Raises what the read raises when no row is kept that can be believed."""
         kept = self._rows.get(key)

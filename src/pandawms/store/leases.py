@@ -68,15 +68,17 @@ class Held:
     is_killed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reported(Held):
-    """A locked job of which a report came; `endpoint_id` is where its outputs were told to go, `n_inputs` how many files come before them."""
+class Facts(NamedTuple):
+    """What never changes about a job and a report must know; `endpoint_id` is where its outputs were told to go, `n_inputs` how many files come before them."""
 
-    version: int = 1
-    serial: int = 0
-    endpoint_id: int | None = None
-    n_inputs: int = 0
-    has_successors: bool = True
+    job_id: int
+    task_id: int
+    version: int
+    kind: str
+    attempt: int
+    serial: int
+    endpoint_id: int | None
+    n_inputs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +136,9 @@ async def elsewhere(connection: Connection, job_ids: Collection[int], queue_id: 
     return [row["job_id"] async for row in sql.elsewhere(connection, job_ids=list(job_ids), queue_id=queue_id)]
 
 
-async def lock_held(connection: Connection, keys: Collection[Key]) -> dict[Key, Reported]:
-    """Locks, of the jobs named, those that their claim still holds under a lease."""
-    job_ids, claim_ids, queue_ids = zip(*sorted(keys), strict=True)
-    rows = sql.lock_held(connection, job_ids=job_ids, claim_ids=claim_ids, queue_ids=queue_ids, low=job_ids[0], high=job_ids[-1])
-    return {
-        (row["job_id"], row["claim_id"].hex, row["queue_id"]): Reported(
-            row["job_id"], row["task_id"], row["status"], row["queue_id"], row["attempt"], row["kind"], False, row["version"], row["serial"],
-            row["endpoint_id"], row["n_inputs"], row["has_successors"],
-        )
-        async for row in rows
-    }  # fmt: skip
+async def facts(connection: Connection, job_ids: Collection[int]) -> list[Facts]:
+    """Returns the facts of those of the jobs that exist."""
+    return [Facts(*row) async for row in sql.facts(connection, job_ids=list(job_ids), low=min(job_ids), high=max(job_ids))]
 
 
 async def lock(connection: Connection, job_ids: Collection[int], statuses: Collection[JobStatus]) -> list[Held]:
@@ -153,7 +147,7 @@ async def lock(connection: Connection, job_ids: Collection[int], statuses: Colle
 
 
 async def lock_of_task(connection: Connection, task_id: int, statuses: Collection[JobStatus], n: int) -> list[Held]:
-    """Locks up to n jobs of a task in one of these statuses."""
+    """Locks up to n jobs of a task in one of these statuses, but not those that wait for a merge job which has not ended."""
     return [Held(*row) async for row in sql.lock_of_task(connection, task_id=task_id, statuses=[str(s) for s in statuses], n=n)]
 
 

@@ -45,9 +45,10 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
-    """An input unit of a task."""
+    """An input unit of a task; `reason` says why no job can be made of it (code, text, limit, value)."""
 
-    unit_id: int
+    unit_id: int | None
+    number: int
     stream: str
     status: str
     attempt: int
@@ -58,6 +59,7 @@ class UnitRow:
     n_events: int | None
     size_bytes: int | None
     job_id: int | None
+    reason: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

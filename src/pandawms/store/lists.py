@@ -24,11 +24,13 @@ WITH_PILOTS = frozenset(str(status) for status in LEASED)
 class Source:
     """A table that a list reads. It is left out when only other statuses than its own are asked for; `narrow` is a condition that the predicate of an index
     needs to see, and that holds when only some statuses are asked for. (The statuses themselves are compared in a way that the planner cannot estimate: it
-    would take both conditions together for far rarer than they are, and read and sort all that there is.)"""
+    would take both conditions together for far rarer than they are, and read and sort all that there is.) `order_by` says the list's order so that it can be
+    read in it, where that is another word."""
 
     select: str
     statuses: frozenset[str] | None = None
     narrow: Mapping[frozenset[str], str] | None = None
+    order_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ TASKS = Listing(
         "status": "t.status = ANY ({}::text[])",
         "name": "t.name = {}::text",
         "owner": OWNER.format("t"),
+        "stuck": {True: "(t.reason ->> 'code') LIKE 'stuck.%'", False: "coalesce(t.reason ->> 'code', '') NOT LIKE 'stuck.%'"},
     },
 )
 JOBS = Listing(
@@ -110,18 +113,28 @@ UNITS = Listing(
     UnitRow,
     (
         Source(
-            "SELECT x.task_file_id AS unit_id, d.stream, x.status, x.attempt, x.max_attempts, x.failed_attempts, f.name, x.first_event, x.n_events,"
-            " f.size_bytes, x.job_id FROM task_file x JOIN task_dataset d USING (task_dataset_id) LEFT JOIN file f ON f.file_id = x.file_id"
+            "SELECT x.task_file_id AS unit_id, x.number, d.stream, x.status, x.attempt, x.max_attempts, x.failed_attempts, f.name, x.first_event, x.n_events,"
+            " f.size_bytes, x.job_id, CASE WHEN x.status = 'failed' THEN x.reason END AS reason"
+            " FROM task_file x JOIN task_dataset d USING (task_dataset_id) LEFT JOIN file f ON f.file_id = x.file_id"
+        ),
+        Source(
+            "SELECT NULL::bigint AS unit_id, x.number, d.stream, x.status, 0::smallint AS attempt, x.max_attempts, 0::smallint AS failed_attempts,"
+            " NULL::text AS name, x.first_event + (x.number - x.from_number) * coalesce(x.unit_events, 1) AS first_event,"
+            " least(x.unit_events, x.end_event - x.first_event - (x.number - x.from_number) * x.unit_events) AS n_events, NULL::bigint AS size_bytes,"
+            " NULL::bigint AS job_id, NULL::jsonb AS reason"
+            " FROM (SELECT r.*, i AS number FROM task_range r CROSS JOIN LATERAL generate_series(r.from_number, r.to_number) AS g (i)"
+            " WHERE NOT r.has_rows) x JOIN task_dataset d USING (task_dataset_id)",
+            frozenset({"ready", "cancelled"}),
+            order_by="x.from_number, x.number",
         ),
     ),
-    "unit_id",
+    "number",
     "x.number",
     False,
     {
         "task_id": "x.task_dataset_id = (SELECT m.task_dataset_id FROM task_dataset m WHERE m.task_id = {}::bigint AND m.is_master)",
         "status": "x.status = ANY ({}::text[])",
     },
-    "x.number > (SELECT b.number FROM task_file b WHERE b.task_file_id = {}::bigint)",
 )
 DATASETS = Listing(
     DatasetRow,
@@ -191,7 +204,9 @@ def build(listing: Listing[Any], filters: Mapping[str, object], after: int | Non
     end = f"{' DESC' if listing.is_newest_first else ''} LIMIT {int(n)}"
     wanted = filters.get("status")
     words = frozenset(map(str, wanted)) if isinstance(wanted, list) else None
-    parts = [_part(source, [*conditions, *_narrower(source, words)], f" ORDER BY {listing.order_by}{end}") for source in _sources(listing, words)]
+    parts = [
+        _part(source, [*conditions, *_narrower(source, words)], f" ORDER BY {source.order_by or listing.order_by}{end}") for source in _sources(listing, words)
+    ]
     rows = parts[0] if len(parts) == 1 else f"({') UNION ALL ('.join(parts)}) ORDER BY {listing.key}{end}"
     return listing.around.format(rows), parameters
 

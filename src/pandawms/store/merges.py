@@ -10,13 +10,14 @@ from pandawms.store.sql import load
 sql = load("merges")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Unmerged:
     """An output that waits to be merged, in the storage of its queue."""
 
     job_id: int
     n: int
     queue_id: int
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

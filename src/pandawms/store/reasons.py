@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
@@ -18,7 +19,6 @@ class Failure:
     n: int
     last_job_id: int
     message: str
-    is_retryable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,15 @@ class Asked:
 
     verb: str
     asked_at: datetime
+    progress: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """How far it is, in words."""
+        if self.progress is None:
+            return f"a {self.verb} was asked for and is about to be applied"
+        done = sum(n for n in (self.progress.get("counts") or {}).values() if isinstance(n, int))
+        return f"a {self.verb} is being applied: {done:,} jobs so far"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +70,6 @@ class Predecessor:
 
     job_id: int
     status: str
-
-
-async def failures(connection: Connection, task_id: int, n: int) -> tuple[Failure, ...]:
-    """Returns the n most frequent ways in which jobs of a task failed."""
-    return tuple([Failure(**row) async for row in sql.failures(connection, task_id=task_id, n=n)])
 
 
 async def hot_jobs(connection: Connection, task_id: int) -> tuple[HotJobs, ...]:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from pandawms.wire.retry_rule import RetryAct
+
 
 class JobOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ended: domain "none" with code 0 is success; codes are those of the table of outcomes."""
@@ -40,8 +42,18 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class StepUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of a job used; there is none for steps that did not begin."""
+
+    name: str
+    exit_code: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_mb: float = 0.0
+
+
 class JobDetail(JobSummary, frozen=True, kw_only=True):
-    """Everything about one job; use figures are absent until the pilot has told them."""
+    """Everything about one job; use figures are absent until the pilot has told them. `retry_acts` is what rules did about its failure, or would have."""
 
     command: str = ""
     serial: int | None = None
@@ -55,10 +67,12 @@ class JobDetail(JobSummary, frozen=True, kw_only=True):
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
     max_rss_mb: int | None = None
+    steps: tuple[StepUse, ...] = ()
     lease_until_at: datetime | None = None
     heartbeat_at: datetime | None = None
     has_log: bool = False
     outcome: JobOutcome | None = None
+    retry_acts: tuple[RetryAct, ...] = ()
 
 
 class JobFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,22 +2,23 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from pandawms.domain.queue import PERMITS, QueueStatus
-from pandawms.engine.blueprints import Blueprints
+from pandawms.engine.blueprints import Blueprint, Blueprints, Version
 from pandawms.engine.dispatch import plan as planning
 from pandawms.engine.dispatch import resolve
 from pandawms.engine.dispatch.offer import Offer
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.gathering import Gatherer
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.services import Services
-from pandawms.store import jobs, leases, places
+from pandawms.store import builds, jobs, leases, places
 from pandawms.store.database import Connection, Pool
-from pandawms.store.leases import Given
+from pandawms.store.leases import Facts, Given
 from pandawms.wire.pilot.claim import JobSpec
 
 SPARE = 32
@@ -30,10 +31,11 @@ PILOT_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Dispatcher:
-    """The claims of one server process."""
+    """The claims of one server process; `facts` are kept for the reports that come."""
 
     pool: Pool
     services: Services
+    facts: JobFacts = field(default_factory=JobFacts)
     _offer: Offer = field(default_factory=Offer)
     _blueprints: Blueprints = field(default_factory=Blueprints)
     _pilots_noted: dict[int, float] = field(default_factory=dict)
@@ -104,14 +106,26 @@ class Dispatcher:
         if not all(self._offer.knows(each.queue_id, each.requirement_id, found[each.job_id].endpoint_id) for each in given):
             await self._offer.refresh(connection, older_than_seconds=0)
         blueprints = await self._blueprints.of(connection, {(each.task_id, found[each.job_id].version) for each in given})
+        self.facts.note(_facts(each, found[each.job_id]) for each in given)
+        libraries = await builds.libraries(connection, _builds(given, found, blueprints))
         offer, manager = self._offer, self.services.data_manager
         return {
             each.job_id: resolve.spec(
                 each, found[each.job_id], blueprints[each.task_id, found[each.job_id].version], offer.requirements[each.requirement_id],
-                offer.roots[each.queue_id], manager,
+                offer.roots[each.queue_id], manager, libraries.get((each.task_id, found[each.job_id].version, each.queue_id)),
             )
             for each in given
         }  # fmt: skip
+
+
+def _facts(given: Given, job: jobs.Spec) -> Facts:
+    return Facts(given.job_id, given.task_id, job.version, job.kind, given.attempt, job.serial, job.endpoint_id, job.n_inputs)
+
+
+def _builds(given: Sequence[Given], found: Mapping[int, jobs.Spec], blueprints: Mapping[Version, Blueprint]) -> set[builds.Key]:
+    """The builds whose libraries these jobs read; for most tasks there is none to look up."""
+    with_kind = [(each, found[each.job_id]) for each in given]
+    return {(each.task_id, job.version, each.queue_id) for each, job in with_kind if blueprints[each.task_id, job.version].needs_library(job.kind)}
 
 
 def _without(claims: Sequence[Claim], given: Sequence[Given]) -> list[Claim]:

@@ -45,7 +45,7 @@ class Presence:
 
     async def queue(self, name: str) -> QueueState:
         """Returns the queue of this name as it was a moment ago. Raises NotFound."""
-        queue = await self._queues.get(name)
+        queue = self._queues.fresh(name) or await self._queues.get(name)
         if queue is None:
             raise NotFound(f"there is no queue {name}", code="queue.unknown", field="queue", value=name, hint="an operator has removed it")
         return queue

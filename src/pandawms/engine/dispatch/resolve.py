@@ -8,11 +8,13 @@ from typing import NamedTuple
 from pandawms.domain.job import seed
 from pandawms.engine.blueprints import MOST, Blueprint, Output
 from pandawms.plugins.data_manager import DataManager
+from pandawms.store.builds import Library
 from pandawms.store.jobs import Input, Spec
 from pandawms.store.leases import Given, RequirementRow
 from pandawms.wire import placeholders
+from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import BUILD
 from pandawms.wire.pilot import claim as wire
-from pandawms.wire.task import TaskDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +25,27 @@ class Roots:
     endpoints: Mapping[int, str]
 
 
-def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, roots: Roots, manager: DataManager) -> wire.JobSpec:
-    """Returns the job as its pilot gets it, with the command's placeholders replaced."""
+def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, roots: Roots, manager: DataManager,
+         library: Library | None = None) -> wire.JobSpec:  # fmt: skip
+    """Returns the job as its pilot gets it, with the command's placeholders replaced; `library` is what the task's build made for this queue."""
     written = blueprint.outputs(job.kind, job.serial, given.attempt)
     root = roots.endpoints[job.endpoint_id] if written and job.endpoint_id is not None else ""
     inputs = tuple([_input(file, roots, manager) for file in job.inputs])
+    if blueprint.needs_library(job.kind):
+        inputs = (*inputs, _library(library, roots, manager))
     outputs = tuple([_output(output, root, manager) for output in written])
-    number = seed(given.task_id, job.serial)
-    expanded = placeholders.expand(blueprint.work(job.kind).command, _values(given, job, number, needs, outputs))
+    number = seed(given.task_id, job.serial, blueprint.document.split.seed_offset)
+    beside = {file.stream: file.local_name for file in inputs[len(job.inputs) :]}
+    values = _values(given, job, number, needs, outputs, _file_streams(blueprint, job.kind), beside)
+    work = blueprint.work(job.kind)
+    expanded = placeholders.expand(work.command, values)
+    steps = tuple([wire.Step(name, placeholders.expand(command, values).command) for name, command in work.steps]) if work.steps else ()
     frame = _frame(blueprint)
     return wire.JobSpec(
         job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
         command=expanded.command, text_files=dict(expanded.text_files), environment=frame.environment, sandbox=frame.sandbox,
         resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds), inputs=inputs, outputs=outputs,
-        traits=wire.Traits(job.first_event, job.n_events, number, job.serial),
+        traits=wire.Traits(job.first_event, job.n_events, number, job.serial), steps=steps,
     )  # fmt: skip
 
 
@@ -47,21 +56,40 @@ def _input(file: Input, roots: Roots, manager: DataManager) -> wire.InputFile:
     )  # fmt: skip
 
 
+def _library(file: Library | None, roots: Roots, manager: DataManager) -> wire.InputFile:
+    """The library of a queue as an input: where its nodes read first, then where it was written. One that is gone has no source: its job fails and says so."""
+    if file is None:
+        return wire.InputFile(BUILD, BUILD, BUILD, ())
+    own = roots.endpoints.get(file.endpoint_id) if file.endpoint_id is not None else None
+    sources = dict.fromkeys(manager.url(root, file.scope, file.name) for root in (*roots.read, own) if root is not None)
+    return wire.InputFile(
+        stream=BUILD, scope=file.scope, name=file.name, local_name=file.name, size_bytes=file.size_bytes, adler32=file.adler32.hex(), guid=str(file.guid),
+        sources=tuple(sources),
+    )  # fmt: skip
+
+
 def _output(output: Output, root: str, manager: DataManager) -> wire.OutputFile:
     scope = output.target.scope
     return wire.OutputFile(stream=output.stream, scope=scope, name=output.name, local_name=output.local_name, destination=manager.url(root, scope, output.name))
 
 
-def _values(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile]) -> placeholders.Values:
+def _file_streams(blueprint: Blueprint, kind: str) -> dict[str, list[str]]:
+    """The inputs of run jobs that are files, in the order of the document: one of which a job has none has an empty list."""
+    if kind != "run":
+        return {}
+    return {stream: [] for stream, spec in blueprint.document.inputs.items() if not spec.is_numbered}
+
+
+def _values(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile],
+            streams: dict[str, list[str]], beside: Mapping[str, str]) -> placeholders.Values:  # fmt: skip
     numbers = {
         "SEED": number, "SERIAL": job.serial, "ATTEMPT": given.attempt, "JOB_ID": job.job_id, "TASK_ID": given.task_id, "CORES": needs.cores,
     }  # fmt: skip
     if job.first_event is not None and job.n_events is not None:
         numbers |= {"EVENTS": job.n_events, "FIRST_EVENT": job.first_event}
-    streams: dict[str, list[str]] = {}
     for file in job.inputs:
         streams.setdefault(file.stream, []).append(file.name)
-    return placeholders.Values(numbers, streams, {file.stream: file.local_name for file in outputs})
+    return placeholders.Values(numbers, streams, {file.stream: file.local_name for file in outputs}, beside)
 
 
 def environment(document: TaskDocument) -> wire.Environment:

@@ -1,24 +1,26 @@
-"""Takes heartbeats and reports in batches: one transaction each, answered after its commit."""
+"""Takes heartbeats and reports in batches: one statement each, answered after its commit."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pandawms.domain.errors import Denied
-from pandawms.domain.job import JobEvent
 from pandawms.domain.stages import Stage
 from pandawms.engine.blueprints import Blueprints
 from pandawms.engine.gathering import Gatherer
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.report import plan as planning
-from pandawms.engine.report.plan import Decision
 from pandawms.engine.services import Services
-from pandawms.store import endings, leases, wake
+from pandawms.store import endings, jobs, leases
 from pandawms.store.database import Connection, Pool
 from pandawms.store.leases import Key
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat
 from pandawms.wire.pilot.report import JobReport, ReportVerdict
 
 WHO = str(Stage.REPORT)
+WOKEN = (str(Stage.AGGREGATE), str(Stage.DEFINE))
+"""Who follows what jobs leave."""
 WAKE_SECONDS = 0.05
 """Stages are woken at most so often: each then looks again after a moment (`engine.loop.REST_SECONDS`), so that what comes in between waits for it."""
 
@@ -39,10 +41,11 @@ class Reports:
 
 @dataclass(slots=True)
 class Reporter:
-    """The heartbeats and reports of one server process."""
+    """The heartbeats and reports of one server process; `facts` are those of the jobs that it gave away."""
 
     pool: Pool
     services: Services
+    facts: JobFacts = field(default_factory=JobFacts)
     _blueprints: Blueprints = field(default_factory=Blueprints)
     _woke_at: float = float("-inf")
     _beats: Gatherer[Heartbeats, tuple[BeatVerdict, ...]] = field(init=False)
@@ -73,10 +76,9 @@ class Reporter:
         for call in calls:
             for key, report in call.reports:
                 taken.setdefault(key, report)
-        async with self.pool.acquire() as connection, connection.transaction():
-            held = await leases.lock_held(connection, taken.keys())
-            verdicts = await self._end(connection, held, taken)
-            unheld = taken.keys() - held.keys()
+        async with self.pool.acquire() as connection:
+            verdicts = await self._end(connection, taken)
+            unheld = taken.keys() - verdicts.keys()
             foreign = await _foreign(connection, unheld)
             others = await leases.known(connection, {key[0] for key in unheld}) if unheld else {}
         verdicts |= {key: planning.answer_unheld(taken[key], others.get(key[0])) for key in unheld}
@@ -86,20 +88,39 @@ class Reporter:
             for call in calls
         ]
 
-    async def _end(self, connection: Connection, held: Mapping[Key, leases.Reported], reports: Mapping[Key, JobReport]) -> dict[Key, ReportVerdict]:
-        if not held:
+    async def _end(self, connection: Connection, reports: Mapping[Key, JobReport]) -> dict[Key, ReportVerdict]:
+        """Ends those of the jobs that their claim still holds, in one transaction, and returns their verdicts. What is decided for the others is not done."""
+        facts = await self.facts.of(connection, {key[0] for key in reports})
+        blueprints = await self._blueprints.of(connection, {(facts[key[0]].task_id, facts[key[0]].version) for key in reports if key[0] in facts})
+        now, decisions = planning.now(), {}
+        for key, report in reports.items():
+            job = facts.get(key[0])
+            if job is not None:
+                decisions[key] = planning.decide(job, report, blueprints[job.task_id, job.version], now)
+        if not decisions:
             return {}
-        blueprints = await self._blueprints.of(connection, {(job.task_id, job.version) for job in held.values()})
-        now = planning.now()
-        decisions = {key: planning.decide(job, reports[key], blueprints[job.task_id, job.version], now) for key, job in sorted(held.items())}
-        await _apply(connection, list(decisions.values()))
-        await self._wake(connection)
-        return {key: ReportVerdict(key[0], "accepted", decision.status.value) for key, decision in decisions.items()}
+        ends, written = {key: d.ending for key, d in decisions.items()}, {key: d.written for key, d in decisions.items()}
+        steps = {key[0]: planning.steps(report) for key, report in reports.items() if report.steps}
+        if steps:
+            async with connection.transaction():
+                ended = await endings.end_leased(connection, ends, written, WHO, self._wakes())
+                await _keep_steps(connection, {key[0]: steps[key[0]] for key in ended if key[0] in steps})
+        else:
+            ended = await endings.end_leased(connection, ends, written, WHO, self._wakes())
+        self.facts.drop(key[0] for key in ended)
+        return {key: ReportVerdict(key[0], "accepted", decisions[key].ending.status.value) for key in ended}
 
-    async def _wake(self, connection: Connection) -> None:
-        if time.monotonic() - self._woke_at > WAKE_SECONDS:
-            await wake.stages(connection, str(Stage.AGGREGATE), str(Stage.DEFINE))
-            self._woke_at = time.monotonic()
+    def _wakes(self) -> Sequence[str]:
+        """The stages to wake with this batch: none when they were woken a moment ago."""
+        if time.monotonic() - self._woke_at <= WAKE_SECONDS:
+            return ()
+        self._woke_at = time.monotonic()
+        return WOKEN
+
+
+async def _keep_steps(connection: Connection, steps: Mapping[int, Sequence[Mapping[str, Any]]]) -> None:
+    if steps:
+        await jobs.keep_steps(connection, steps)
 
 
 def _verdict(key: Key, told: Mapping[Key, leases.Told]) -> BeatVerdict:
@@ -127,15 +148,3 @@ def _denied(foreign: Collection[Key], keys: Sequence[Key]) -> Denied | None:
         f"job {job_id} is not of this token's queue", code="job.foreign", field="job_id", value=job_id, allowed="jobs of the token's queue",
         hint="use the token of the job's queue",
     )  # fmt: skip
-
-
-async def _apply(connection: Connection, decisions: Sequence[Decision]) -> None:
-    """Outputs first (the dataset's row is locked before the units'), then the ends."""
-    await endings.keep_outputs(connection, [written for decision in decisions for written in decision.written])
-    merging = [(d.job, d.usage) for d in decisions if d.event is JobEvent.MERGE]
-    if merging:
-        await endings.hold_for_merge(connection, merging)
-    ended = [d for d in decisions if d.event is not JobEvent.MERGE]
-    await endings.end(
-        connection, [endings.Ending(d.job, d.event, d.status, d.outcome, d.usage) for d in ended], WHO, with_successors=any(d.job.has_successors for d in ended)
-    )

@@ -1,31 +1,31 @@
 """Decides how a report ends a job, and how a report that comes late or again is answered. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pandawms.domain.codes import Code
 from pandawms.domain.job import JOB, JobEvent, JobStatus
 from pandawms.domain.outcome import MESSAGE_CHARACTERS, Outcome, outcome
 from pandawms.engine.blueprints import Blueprint, Output
-from pandawms.store.endings import Usage, Written
-from pandawms.store.leases import Key, Known, Reported
+from pandawms.store.endings import Ending, Usage, Written
+from pandawms.store.leases import Facts, Key, Known
 from pandawms.wire.pilot.heartbeat import JobBeat
 from pandawms.wire.pilot.report import JobReport, ReportVerdict, WrittenFile
 
 PHASES = {"stage_in": "starting", "running": "running", "stage_out": "running"}
 """The status that follows from a pilot's phase: stage-out is the end of running, since it seldom lasts."""
 
+STATUSES = {event: JOB.next_status(JobStatus.RUNNING, event) for event in (JobEvent.FINISH, JobEvent.FAIL, JobEvent.MERGE)}
+"""Where a reported job goes, which is the same from all statuses of a lease."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a reported job: the event and the status that follows, the outcome, what was used, and the outputs that are kept."""
+    """What becomes of a reported job, and the outputs that are kept."""
 
-    job: Reported
-    event: JobEvent
-    status: JobStatus
-    outcome: Outcome
-    usage: Usage
+    ending: Ending
     written: Sequence[Written]
 
 
@@ -57,10 +57,15 @@ def reported_outcome(report: JobReport) -> Outcome:
 def usage(report: JobReport, now: datetime) -> Usage:
     """Returns what the payload used. The start is our clock's: now less the pilot's own wall time, since its clock may be wrong."""
     started_at = now - timedelta(seconds=max(0.0, report.wall_seconds)) if report.started_at is not None else None
-    return Usage(started_at, report.wall_seconds, report.cpu_seconds, round(report.max_rss_mb))
+    return Usage(started_at, report.wall_seconds, report.cpu_seconds, round(report.max_rss_mb), round(report.disk_mb) or None)
 
 
-def decide(job: Reported, report: JobReport, blueprint: Blueprint, now: datetime) -> Decision:
+def steps(report: JobReport) -> list[dict[str, Any]]:
+    """Returns what the steps of a job used, as it is kept."""
+    return [asdict(step) for step in report.steps]
+
+
+def decide(job: Facts, report: JobReport, blueprint: Blueprint, now: datetime) -> Decision:
     """Success needs every expected output; outputs to be merged keep the job in merging."""
     told, used = reported_outcome(report), usage(report, now)
     expected = blueprint.outputs(job.kind, job.serial, job.attempt) if told.is_success else []
@@ -74,11 +79,11 @@ def decide(job: Reported, report: JobReport, blueprint: Blueprint, now: datetime
     return _decision(job, JobEvent.MERGE if waits else JobEvent.FINISH, told, used, _written(job, expected, written))
 
 
-def _decision(job: Reported, event: JobEvent, told: Outcome, used: Usage, written: Sequence[Written]) -> Decision:
-    return Decision(job, event, JOB.next_status(JobStatus(job.status), event), told, used, written)
+def _decision(job: Facts, event: JobEvent, told: Outcome, used: Usage, written: Sequence[Written]) -> Decision:
+    return Decision(Ending(job.job_id, event, STATUSES[event], told, used), written)
 
 
-def _written(job: Reported, expected: Sequence[Output], written: dict[str, WrittenFile]) -> list[Written]:
+def _written(job: Facts, expected: Sequence[Output], written: dict[str, WrittenFile]) -> list[Written]:
     """Returns the outputs of a job for the catalogue.
 
     All files of a job that waits for a merge go to its transient dataset: the others move to where they belong when the merge has succeeded, so that

@@ -15,6 +15,7 @@ from pandawms.domain.errors import Unavailable
 from pandawms.domain.outcome import SUCCESS
 from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.report.gather import Reporter
 from pandawms.main.bench import seed
 from pandawms.main.bench.system import System
@@ -114,7 +115,8 @@ async def _batched(system: System, queue: str, seconds: float) -> float:
     async with open_pool(Options(system.database_url), "bench", hot=True) as pool:
         given = seed.services(system)
         found = await _queue_id(pool, queue)
-        run = Batched(found, queue, Dispatcher(pool, given), Reporter(pool, given), time.perf_counter() + seconds)
+        facts = JobFacts()
+        run = Batched(found, queue, Dispatcher(pool, given, facts), Reporter(pool, given, facts), time.perf_counter() + seconds)
         begin = time.perf_counter()
         await asyncio.gather(*(run.work() for _ in range(BATCHES_AT_ONCE)))
         passed = time.perf_counter() - begin

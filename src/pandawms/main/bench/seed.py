@@ -84,7 +84,7 @@ async def _submit(connection: Connection, system: System, wish: Wish, n: int, di
     assert system.local is not None, "the system is prepared"
     document = {
         "name": f"bench-{uuid4().hex[:12]}", "program": {"command": "reconstruct %IN > %OUT"}, "inputs": {"in": {"dataset": did}},
-        "split": {"files_per_job": 1}, "outputs": {"out": "out.root"}, "queues": [wish.queues[n % len(wish.queues)]],
+        "split": {"files_per_job": 1}, "scouts": {"jobs": 0}, "outputs": {"out": "out.root"}, "queues": [wish.queues[n % len(wish.queues)]],
         "resources": {"memory_mb": wish.memory_mb[n % len(wish.memory_mb)], "disk_mb": 1000, "wall_seconds": 3600},
     }  # fmt: skip
     who = Who(system.local.user_id, system.local.user, COMMUNITY, scopes=frozenset({"user"}))

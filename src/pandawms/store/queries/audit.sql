@@ -47,9 +47,9 @@ SELECT r.rule, r.task_id AS id, r.status, r.round, r.round_status, r.n_listed, r
     SELECT t.task_id, t.status, t.round, v.status AS round_status, c.n_listed, c.n_finished, c.n_failed, CASE
         WHEN p.task_id IS NULL OR s.share_id IS NULL THEN 'task_refs'
         WHEN t.ended_at IS NOT NULL AND v.status IS DISTINCT FROM t.status THEN 'verdict'
-        WHEN t.status = 'done' AND (c.n_finished = 0 OR c.n_finished <> c.n_listed) THEN 'verdict'
-        WHEN t.status = 'finished' AND (c.n_finished = 0 OR c.n_failed = 0) THEN 'verdict'
-        WHEN t.status = 'failed' AND c.n_finished > 0 THEN 'verdict'
+        WHEN t.status = 'done' AND c.n_finished <> c.n_listed THEN 'verdict'
+        WHEN t.status = 'finished' AND c.n_finished = 0 AND c.n_listed > 0 THEN 'verdict'
+        WHEN t.status = 'failed' AND c.n_finished > 0 AND coalesce(v.verdict ->> 'rule', '') NOT IN ('parent_bad', 'goal_missed') THEN 'verdict'
         END AS rule
     FROM (SELECT * FROM task WHERE task_id >= :low AND task_id < :high) t
     LEFT JOIN task_template p ON p.task_id = t.task_id AND p.version = t.version

@@ -5,10 +5,13 @@ SELECT r.rule, r.task_file_id AS id, r.task_id, r.status, r.attempt, r.max_attem
         WHEN t.task_id IS NULL OR td.task_id IS DISTINCT FROM u.task_id OR (u.file_id IS NOT NULL AND c.file_id IS NULL) THEN 'unit_refs'
         WHEN u.job_id IS NOT NULL AND h.job_id IS NULL AND a.job_id IS NULL AND x.from_id IS NULL THEN 'unit_refs'
         WHEN u.job_id IS NOT NULL AND n.n IS NULL AND x.from_id IS NULL THEN 'unit_refs'
-        WHEN (u.status = 'finished') <> (a.status IS NOT DISTINCT FROM 'finished') AND x.state IS DISTINCT FROM 'gone' THEN 'done_once'
+        WHEN (u.status = 'finished') <> (a.status IS NOT DISTINCT FROM 'finished') AND x.state IS DISTINCT FROM 'gone' AND u.shared_from IS NULL
+            AND NOT (u.status <> 'finished' AND EXISTS (SELECT 1 FROM job_file o WHERE o.job_id = u.job_id AND o.role = 'output' AND o.status = 'lost')) THEN 'done_once'
+        WHEN u.shared_from IS NOT NULL AND (u.status <> 'finished' OR u.attempt > 0) THEN 'done_once'
         WHEN (u.status IN ('running', 'merging')) <> (h.job_id IS NOT NULL)
             OR (u.status = 'merging') <> (h.status IS NOT DISTINCT FROM 'merging') THEN 'unit_state'
         WHEN u.attempt > u.max_attempts OR u.failed_attempts > u.attempt OR (u.attempt = 0) <> (u.job_id IS NULL)
+            OR u.forgiven_failures > u.failed_attempts OR u.free_attempts > u.attempt
             OR (u.status = 'ready' AND u.attempt >= u.max_attempts) THEN 'attempts'
         WHEN t.ended_at IS NOT NULL AND (u.status IN ('pending', 'staging', 'ready', 'picked', 'running', 'partial', 'merging')
             OR (u.status = 'failed' AND u.attempt < u.max_attempts)) THEN 'ended_task'
@@ -44,28 +47,57 @@ WHERE (u.attempt, u.failed_attempts) IS DISTINCT FROM (coalesce(n.n_jobs, 0), co
         SELECT 1 FROM archive_range x JOIN task t ON t.created_at <= x.last_ended_at WHERE x.state <> 'writing' AND t.task_id = u.task_id));
 
 -- name: counters(low, high)
--- The counters of a dataset in a task are those of its units.
+-- The counters of a dataset in a task are those of its units, with or without a row.
 SELECT CASE WHEN td.dataset_id IS NOT NULL AND d.dataset_id IS NULL THEN 'task_refs' ELSE 'counters' END AS rule, td.task_dataset_id AS id, td.task_id,
     td.stream,
     ARRAY[td.n_listed, td.n_used, td.n_finished, td.n_failed, td.n_events, td.n_events_finished] AS kept,
-    ARRAY[u.n_listed, u.n_used, u.n_finished, u.n_failed, u.n_events, u.n_events_finished] AS counted
+    ARRAY[u.n_listed + r.n, u.n_used + r.n_cancelled, u.n_finished, u.n_failed + r.n_cancelled, u.n_events + r.n_events, u.n_events_finished] AS counted
 FROM (SELECT * FROM task_dataset WHERE task_id >= :low AND task_id < :high) td LEFT JOIN dataset d USING (dataset_id) CROSS JOIN LATERAL (
-    SELECT count(*) AS n_listed, count(*) FILTER (WHERE status NOT IN ('pending', 'ready')) AS n_used,
+    SELECT count(*) FILTER (WHERE status <> 'removed') AS n_listed, count(*) FILTER (WHERE status NOT IN ('pending', 'ready', 'removed')) AS n_used,
         count(*) FILTER (WHERE status = 'finished') AS n_finished,
         count(*) FILTER (WHERE status = 'cancelled' OR (status = 'failed' AND attempt >= max_attempts)) AS n_failed,
-        coalesce(sum(n_events), 0)::bigint AS n_events, coalesce(sum(n_events) FILTER (WHERE status = 'finished'), 0)::bigint AS n_events_finished
-    FROM task_file f WHERE f.task_dataset_id = td.task_dataset_id) u
+        coalesce(sum(n_events) FILTER (WHERE status <> 'removed'), 0)::bigint AS n_events,
+        coalesce(sum(n_events) FILTER (WHERE status = 'finished'), 0)::bigint AS n_events_finished
+    FROM task_file f WHERE f.task_dataset_id = td.task_dataset_id) u CROSS JOIN LATERAL (
+    SELECT coalesce(sum(to_number - from_number + 1), 0)::bigint AS n,
+        coalesce(sum(to_number - from_number + 1) FILTER (WHERE status = 'cancelled'), 0)::bigint AS n_cancelled,
+        coalesce(sum(end_event - first_event), 0)::bigint AS n_events
+    FROM task_range g WHERE g.task_dataset_id = td.task_dataset_id AND NOT g.has_rows) r
 WHERE (td.n_listed, td.n_used, td.n_finished, td.n_failed, td.n_events, td.n_events_finished)
-        <> (u.n_listed, u.n_used, u.n_finished, u.n_failed, u.n_events, u.n_events_finished)
+        <> (u.n_listed + r.n, u.n_used + r.n_cancelled, u.n_finished, u.n_failed + r.n_cancelled, u.n_events + r.n_events, u.n_events_finished)
     OR (td.dataset_id IS NOT NULL AND d.dataset_id IS NULL);
 
 -- name: numbering(low, high)
--- The units of an input are numbered from 1 without a gap, and chunks of events follow each other.
-SELECT 'numbering' AS rule, r.task_file_id AS id, r.task_id, r.number, r.number_before, r.first_event, r.end_before FROM (
-    SELECT u.task_file_id, u.task_id, u.number, u.first_event, lag(u.number) OVER w AS number_before, lag(u.first_event + u.n_events) OVER w AS end_before
-    FROM task_dataset td JOIN task_file u ON u.task_dataset_id = td.task_dataset_id WHERE td.task_id >= :low AND td.task_id < :high
+-- The units of an input, with or without a row, are numbered from 1 without a gap, and chunks of events (of one file, or of none) follow each other.
+SELECT 'numbering' AS rule, r.task_dataset_id AS id, r.number AS part, r.task_id, r.number_before, r.first_event, r.end_before FROM (
+    SELECT u.task_dataset_id, td.task_id, u.number, u.first_event, u.file_id, lag(u.last_number) OVER w AS number_before,
+        lag(u.end_event) OVER w AS end_before, lag(u.file_id) OVER w AS file_before
+    FROM task_dataset td JOIN (
+        SELECT task_dataset_id, file_id, number, number AS last_number, first_event, first_event + n_events AS end_event FROM task_file
+        UNION ALL
+        SELECT task_dataset_id, NULL, from_number, to_number, first_event, end_event FROM task_range WHERE NOT has_rows
+    ) u USING (task_dataset_id) WHERE td.task_id >= :low AND td.task_id < :high
     WINDOW w AS (PARTITION BY u.task_dataset_id ORDER BY u.number)
-) r WHERE r.number <> coalesce(r.number_before, 0) + 1 OR r.first_event <> r.end_before;
+) r WHERE r.number <> coalesce(r.number_before, 0) + 1 OR (r.first_event <> r.end_before AND r.file_id IS NOT DISTINCT FROM r.file_before);
+
+-- name: ranges(low, high)
+-- Every untouched unit of a file is in one range, a range holds none but these, and a task that ended has no open range.
+WITH ranges AS MATERIALIZED (
+    SELECT r.*, td.task_id AS task_of_dataset, t.ended_at FROM task_dataset td JOIN task_range r USING (task_dataset_id) JOIN task t ON t.task_id = td.task_id
+    WHERE td.task_id >= :low AND td.task_id < :high
+), untouched AS (
+    SELECT td.task_dataset_id, td.task_id, count(*) AS n FROM task_dataset td JOIN task_file u USING (task_dataset_id)
+    WHERE td.task_id >= :low AND td.task_id < :high AND u.is_ranged AND u.status = 'ready' AND u.attempt = 0 GROUP BY 1, 2
+)
+SELECT CASE WHEN r.status = 'ready' AND r.ended_at IS NOT NULL THEN 'ended_task' ELSE 'ranges' END AS rule, r.task_dataset_id AS id, r.from_number AS part,
+    r.task_id, r.to_number, r.has_rows, c.n AS n_untouched
+FROM ranges r LEFT JOIN LATERAL (
+    SELECT count(*) AS n FROM task_file u WHERE u.task_dataset_id = r.task_dataset_id AND u.number BETWEEN r.from_number AND r.to_number AND u.is_ranged
+        AND u.status = 'ready' AND u.attempt = 0) c ON r.has_rows
+WHERE r.task_id <> r.task_of_dataset OR (r.status = 'ready' AND r.ended_at IS NOT NULL) OR c.n <> r.to_number - r.from_number + 1
+UNION ALL
+SELECT 'ranges', d.task_dataset_id, NULL, d.task_id, NULL, true, d.n FROM untouched d
+WHERE d.n <> (SELECT coalesce(sum(r.to_number - r.from_number + 1), 0) FROM ranges r WHERE r.task_dataset_id = d.task_dataset_id AND r.has_rows);
 
 -- name: outputs_counted(low, high)
 -- The outputs of a task hold one file for each output of its finished jobs; what it keeps aside, one for each output that waits for a merge or waited in
@@ -82,23 +114,29 @@ WITH bounds AS MATERIALIZED (
     LEFT JOIN (
         SELECT task_id, min(dataset_id) AS dataset_id FROM task_dataset
         WHERE task_id >= :low AND task_id < :high AND role = 'transient' GROUP BY task_id) aside ON aside.task_id = s.task_id
-    WHERE f.role = 'output' AND f.file_id IS NOT NULL GROUP BY 1, 2
+    WHERE f.role = 'output' AND f.file_id IS NOT NULL AND f.status IS DISTINCT FROM 'lost' GROUP BY 1, 2
+), shared AS (
+    SELECT td.task_id, td.dataset_id, count(*) AS n FROM shared_file s JOIN task_dataset td USING (task_dataset_id)
+    WHERE s.task_id >= :low AND s.task_id < :high GROUP BY 1, 2
 )
-SELECT 'outputs' AS rule, d.dataset_id AS id, td.task_id, td.stream, td.role, d.n_files, coalesce(w.n_written, 0) AS n_written, coalesce(w.n_kept, 0) AS n_kept
+SELECT 'outputs' AS rule, d.dataset_id AS id, td.task_id, td.stream, td.role, d.n_files, coalesce(w.n_written, 0) AS n_written, coalesce(w.n_kept, 0) AS n_kept,
+    coalesce(h.n, 0) AS n_shared
 FROM (SELECT task_id, dataset_id, stream, role FROM task_dataset WHERE task_id >= :low AND task_id < :high AND role IN ('output', 'transient')) td
 JOIN dataset d ON d.dataset_id = td.dataset_id LEFT JOIN written w ON w.task_id = td.task_id AND w.dataset_id = td.dataset_id
-WHERE (d.n_files <> coalesce(w.n_written, 0) OR d.n_files <> coalesce(w.n_kept, 0)) AND NOT (
+LEFT JOIN shared h ON h.task_id = td.task_id AND h.dataset_id = td.dataset_id
+WHERE (d.n_files <> coalesce(w.n_written, 0) + coalesce(h.n, 0) OR d.n_files <> coalesce(w.n_kept, 0) + coalesce(h.n, 0)) AND NOT (
     d.n_files >= coalesce(w.n_written, 0) AND EXISTS (
         SELECT 1 FROM archive_range x JOIN task t ON t.created_at <= x.last_ended_at WHERE x.state <> 'writing' AND t.task_id = td.task_id));
 
 -- name: file_rows(low, high)
--- Files and replicas: what they name exists, and what a job wrote is stored somewhere.
+-- Files and replicas: what they name exists, and what a job wrote is stored somewhere, unless it was transient and is removed.
 SELECT 'catalogue_refs' AS rule, file_id AS id, p.endpoint_id AS part, f.dataset_id, f.name FROM
     (SELECT file_id, dataset_id, name FROM file WHERE file_id >= :low AND file_id < :high) f
     FULL JOIN (SELECT file_id, endpoint_id FROM replica WHERE file_id >= :low AND file_id < :high) p USING (file_id)
     LEFT JOIN dataset d ON d.dataset_id = f.dataset_id
     LEFT JOIN storage_endpoint e ON e.endpoint_id = p.endpoint_id
-WHERE f.file_id IS NULL OR d.dataset_id IS NULL OR (p.file_id IS NOT NULL AND e.endpoint_id IS NULL) OR (p.file_id IS NULL AND d.producer_task_id IS NOT NULL);
+WHERE f.file_id IS NULL OR d.dataset_id IS NULL OR (p.file_id IS NOT NULL AND e.endpoint_id IS NULL) OR (p.file_id IS NULL AND d.producer_task_id IS NOT NULL
+    AND NOT (d.is_transient AND d.removed_at IS NOT NULL));
 
 -- name: dataset_counters(low, high)
 -- The counters of a dataset are those of its files.

@@ -53,10 +53,13 @@ SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.task_file
         CASE
         WHEN s.task_id IS DISTINCT FROM f.task_id OR td.task_id IS DISTINCT FROM f.task_id THEN 'file_refs'
         WHEN (f.task_file_id IS NOT NULL AND u.task_file_id IS NULL) OR (f.file_id IS NOT NULL AND c.file_id IS NULL) THEN 'file_refs'
-        WHEN s.kind = 'run' AND (u.task_dataset_id IS DISTINCT FROM f.task_dataset_id OR u.file_id IS DISTINCT FROM f.file_id) THEN 'file_refs'
+        WHEN s.kind = 'run' AND (td.is_master OR f.task_file_id IS NOT NULL)
+            AND (u.task_dataset_id IS DISTINCT FROM f.task_dataset_id OR u.file_id IS DISTINCT FROM f.file_id) THEN 'file_refs'
+        WHEN f.task_file_id IS NULL AND f.file_id IS NULL THEN 'file_refs'
         WHEN s.kind = 'merge' AND f.file_id IS NULL THEN 'file_refs'
         WHEN f.task_file_id IS NULL THEN NULL
-        WHEN a.status = 'finished' AND (u.status, u.job_id) IS DISTINCT FROM ('finished', f.job_id) THEN 'done_once'
+        WHEN a.status = 'finished' AND (u.status, u.job_id) IS DISTINCT FROM ('finished', f.job_id) AND NOT (
+            EXISTS (SELECT 1 FROM job_file o WHERE o.job_id = f.job_id AND o.role = 'output' AND o.status = 'lost')) THEN 'done_once'
         WHEN h.status = 'merging' AND (u.status, u.job_id) IS DISTINCT FROM ('merging', f.job_id) THEN 'unit_state'
         WHEN h.status <> 'merging' AND (u.status, u.job_id) IS DISTINCT FROM ('running', f.job_id) THEN 'unit_state'
         WHEN a.status <> 'finished' AND (
@@ -79,7 +82,7 @@ SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.role, r.n
         WHEN s.task_id IS DISTINCT FROM f.task_id OR td.task_id IS DISTINCT FROM f.task_id THEN 'file_refs'
         WHEN (f.file_id IS NOT NULL AND c.file_id IS NULL) OR (f.merge_group_id IS NOT NULL AND g.task_id IS DISTINCT FROM f.task_id) THEN 'file_refs'
         WHEN f.file_id IS NOT NULL AND c.name <> f.name THEN 'file_refs'
-        WHEN a.status = 'finished' AND f.file_id IS NOT NULL AND c.dataset_id <> td.dataset_id THEN 'outputs'
+        WHEN a.status = 'finished' AND f.file_id IS NOT NULL AND (c.dataset_id <> td.dataset_id) <> (f.status = 'lost') THEN 'outputs'
         WHEN a.status = 'finished' AND f.status NOT IN ('finished', 'nooutput', 'lost') THEN 'outputs'
         WHEN (a.status <> 'finished' OR h.status = 'merging') AND td.role = 'output' AND c.dataset_id = td.dataset_id THEN 'outputs'
         WHEN a.status <> 'finished' AND f.status IN ('finished', 'ready', 'merging') THEN 'outputs'

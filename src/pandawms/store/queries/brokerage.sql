@@ -3,14 +3,15 @@
 -- watch drops it: whoever consumes it still holds its row.
 SELECT t.*, p.document, c.name AS community, u.name AS owner FROM task t
 JOIN task_template p USING (task_id, version) JOIN community c USING (community_id) JOIN user_account u ON u.user_id = t.owner_id
-WHERE t.status IN ('ready', 'scouting', 'running') AND t.ended_at IS NULL AND t.next_look_at <= now()
-    AND EXISTS (SELECT 1 FROM task_file f WHERE f.task_id = t.task_id AND f.standing = 'ready')
+WHERE t.status IN ('ready', 'scouting', 'scouted', 'running') AND t.ended_at IS NULL AND t.next_look_at <= now()
+    AND (EXISTS (SELECT 1 FROM task_range r WHERE r.task_id = t.task_id AND r.status = 'ready')
+        OR EXISTS (SELECT 1 FROM task_file f WHERE f.task_id = t.task_id AND f.standing = 'ready'))
     AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id)
 ORDER BY t.priority DESC, t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
 
 -- name: may_allocate(task_id)$
 -- Holds a task that still has no allocation and may get jobs; no row when another broker was faster, or the task is not open any more.
-SELECT t.task_id FROM task t WHERE t.task_id = :task_id AND t.status IN ('ready', 'scouting', 'running')
+SELECT t.task_id FROM task t WHERE t.task_id = :task_id AND t.status IN ('ready', 'scouting', 'scouted', 'running')
     AND NOT EXISTS (SELECT 1 FROM allocation a WHERE a.task_id = t.task_id) FOR NO KEY UPDATE OF t SKIP LOCKED;
 
 -- name: replace_allocations(task_id, queue_ids, quotas, weights, seconds)!
@@ -32,7 +33,7 @@ SELECT * FROM brokerage WHERE task_id = :task_id;
 -- name: take_allocation()^
 -- The heaviest valid allocation that nobody holds, for the caller alone until its transaction ends.
 SELECT a.allocation_id, a.task_id, a.queue_id, a.quota FROM allocation a JOIN task t USING (task_id)
-WHERE a.expires_at > now() AND t.status IN ('ready', 'scouting', 'running')
+WHERE a.expires_at > now() AND t.status IN ('ready', 'scouting', 'scouted', 'running')
 ORDER BY t.priority DESC, a.weight DESC, a.allocation_id LIMIT 1 FOR UPDATE OF a SKIP LOCKED;
 
 -- name: use_allocation(allocation_id, used)!

@@ -29,14 +29,14 @@ UPDATE dataset SET is_open = false, closed_at = now() WHERE producer_task_id = :
 -- name: remove_empty_outputs(task_id)
 UPDATE dataset SET removed_at = now() WHERE producer_task_id = :task_id AND n_files = 0 AND removed_at IS NULL RETURNING dataset_id;
 
--- name: add_files(dataset_id, scope, names, guids, sizes, adlers, events, endpoint_ids)
+-- name: add_files(dataset_id, scope, names, guids, sizes, adlers, events, endpoint_ids, boundaries)
 -- Registers files, with a replica where an endpoint is given; names already in the dataset are skipped. Returns what is new.
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(:names::text[], :guids::uuid[], :sizes::bigint[], :adlers::bytea[], :events::bigint[], :endpoint_ids::integer[])
-        AS n (name, guid, size_bytes, adler32, events, endpoint_id)
+    SELECT * FROM unnest(:names::text[], :guids::uuid[], :sizes::bigint[], :adlers::bytea[], :events::bigint[], :endpoint_ids::integer[], :boundaries::text[])
+        AS n (name, guid, size_bytes, adler32, events, endpoint_id, boundary)
 ), added AS (
-    INSERT INTO file (dataset_id, scope, name, guid, size_bytes, adler32, events)
-    SELECT :dataset_id, :scope, name, guid, size_bytes, adler32, events FROM given ORDER BY name
+    INSERT INTO file (dataset_id, scope, name, guid, size_bytes, adler32, events, boundary)
+    SELECT :dataset_id, :scope, name, guid, size_bytes, adler32, events, boundary FROM given ORDER BY name
     ON CONFLICT (dataset_id, name) DO NOTHING
     RETURNING file_id, name, size_bytes, events
 ), placed AS (

@@ -69,19 +69,12 @@ UNION ALL
 SELECT job_id FROM job_archive WHERE job_id = ANY (:job_ids::bigint[]) AND queue_id <> :queue_id
 ORDER BY job_id;
 
--- name: lock_held(job_ids, claim_ids, queue_ids, low, high)
--- Of the jobs named, those that their claim still holds under a lease, locked in order, with what a report needs to know of them.
-WITH locked AS MATERIALIZED (
-    SELECT job_id, task_id, status, queue_id, attempt, claim_id FROM job WHERE job_id = ANY (:job_ids::bigint[]) AND lease_expires_at IS NOT NULL
-    ORDER BY job_id FOR NO KEY UPDATE
-)
-SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind, j.claim_id, s.version, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
+-- name: facts(job_ids, low, high)
+-- What never changes about jobs and a report must know. The ids lie from low to high.
+SELECT s.job_id, s.task_id, s.version, s.kind, s.attempt, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
     coalesce(s.endpoint_id, (s.delta ->> 'endpoint_id')::integer) AS endpoint_id,
-    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = j.job_id AND f.role = 'input')) AS n_inputs,
-    EXISTS (SELECT 1 FROM job_edge e WHERE e.predecessor_id = j.job_id) AS has_successors
-FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :queue_ids::integer[]) AS a (job_id, claim_id, queue_id)
-JOIN locked j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
-JOIN job_spec s ON s.job_id = j.job_id AND s.job_id BETWEEN :low AND :high;
+    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = s.job_id AND f.role = 'input'))::integer AS n_inputs
+FROM unnest(:job_ids::bigint[]) AS a (job_id) JOIN job_spec s ON s.job_id = a.job_id AND s.job_id BETWEEN :low AND :high;
 
 -- name: lock(job_ids, statuses)
 -- Of the jobs named, those in one of these statuses, locked in order.
@@ -89,9 +82,11 @@ SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind FROM job j J
 WHERE j.job_id = ANY (:job_ids::bigint[]) AND j.status = ANY (:statuses::text[]) ORDER BY j.job_id FOR NO KEY UPDATE OF j;
 
 -- name: lock_of_task(task_id, statuses, n)
--- Up to n jobs of a task in one of these statuses, locked in order.
+-- Up to n jobs of a task in one of these statuses, locked in order; not those whose output is in the hands of a merge job, which end as it does.
 SELECT j.job_id, j.task_id, j.status, j.queue_id, j.attempt, s.kind FROM job j JOIN job_spec s USING (job_id)
-WHERE j.task_id = :task_id AND j.status = ANY (:statuses::text[]) ORDER BY j.job_id LIMIT :n FOR NO KEY UPDATE OF j;
+WHERE j.task_id = :task_id AND j.status = ANY (:statuses::text[]) AND NOT (j.status = 'merging' AND EXISTS (
+    SELECT 1 FROM job_file f JOIN merge_group g USING (merge_group_id) WHERE f.job_id = j.job_id AND f.role = 'output' AND g.status = 'merging'))
+ORDER BY j.job_id LIMIT :n FOR NO KEY UPDATE OF j;
 
 -- name: lock_expired(n)
 -- Jobs whose lease ran out by the database's clock, locked in order; others' locks are skipped.

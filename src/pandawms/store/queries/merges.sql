@@ -1,6 +1,7 @@
 -- name: unmerged(task_id)
 -- Outputs that wait to be merged, with the queue whose storage holds them; for the caller alone until its transaction ends.
-SELECT f.job_id, f.n, j.queue_id FROM job_file f JOIN job j USING (job_id) WHERE f.task_id = :task_id AND f.status = 'ready' AND j.status = 'merging'
+SELECT f.job_id, f.n, j.queue_id, coalesce(c.size_bytes, 0) AS size_bytes FROM job_file f JOIN job j USING (job_id) LEFT JOIN file c ON c.file_id = f.file_id
+WHERE f.task_id = :task_id AND f.status = 'ready' AND j.status = 'merging'
 ORDER BY f.job_id, f.n FOR UPDATE OF f;
 
 -- name: add_group(task_id, queue_id, max_attempts)$
@@ -15,7 +16,7 @@ FROM unnest(:job_ids::bigint[], :ns::integer[]) AS a (job_id, n) WHERE f.job_id 
 -- name: mergeable(n)
 -- Groups that need a merge job, of tasks that may get one.
 SELECT g.merge_group_id, g.task_id FROM merge_group g JOIN task t USING (task_id)
-WHERE g.status = 'mergeable' AND t.status IN ('ready', 'running', 'scouting') ORDER BY g.merge_group_id LIMIT :n;
+WHERE g.status = 'mergeable' AND t.status IN ('ready', 'scouting', 'scouted', 'running', 'merging', 'finishing') ORDER BY g.merge_group_id LIMIT :n;
 
 -- name: take(merge_group_id)^
 -- One of them, for the caller alone until its transaction ends; no row when somebody else has or had it.

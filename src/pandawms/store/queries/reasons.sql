@@ -1,9 +1,3 @@
--- name: failures(task_id, n)
--- How the failed jobs of a task ended, most frequent first, with the newest of each kind.
-SELECT error_domain, error_code, count(*) AS n, max(job_id) AS last_job_id, (array_agg(message ORDER BY job_id DESC))[1] AS message,
-    bool_or(is_retryable) AS is_retryable
-FROM job_archive WHERE task_id = :task_id AND status = 'failed' GROUP BY error_domain, error_code ORDER BY n DESC, last_job_id DESC LIMIT :n;
-
 -- name: hot_jobs(task_id)
 -- The jobs of a task that have not ended, by queue and status.
 SELECT q.name AS queue, j.status, count(*) AS n FROM job j JOIN queue q USING (queue_id) WHERE j.task_id = :task_id GROUP BY q.name, j.status ORDER BY 1, 2;
@@ -13,7 +7,7 @@ SELECT q.name AS queue, j.status, count(*) AS n FROM job j JOIN queue q USING (q
 SELECT p.task_id, p.name, p.status FROM task t JOIN task p ON p.task_id = t.parent_task_id WHERE t.task_id = :task_id;
 
 -- name: pending_commands(task_id, job_id)
-SELECT verb, asked_at FROM command WHERE applied_at IS NULL AND (task_id = :task_id::bigint OR job_id = :job_id::bigint) ORDER BY command_id;
+SELECT verb, asked_at, progress FROM command WHERE applied_at IS NULL AND (task_id = :task_id::bigint OR job_id = :job_id::bigint) ORDER BY command_id;
 
 -- name: failed_units(task_id)^
 -- Units that failed: how many will be tried again, and how many are out of attempts.

@@ -15,6 +15,7 @@ from pandawms.wire.pilot.claim import (
     OutputFile,
     Resources,
     Sandbox,
+    Step,
     Traits,
 )
 from pandawms.wire.pilot.codec import decode, encode
@@ -25,6 +26,7 @@ from pandawms.wire.pilot.report import (
     ReportAnswer,
     ReportRequest,
     ReportVerdict,
+    StepUse,
     WrittenFile,
 )
 
@@ -48,6 +50,8 @@ __all__ = [
     "ReportVerdict",
     "Resources",
     "Sandbox",
+    "Step",
+    "StepUse",
     "Traits",
     "WrittenFile",
     "decode",

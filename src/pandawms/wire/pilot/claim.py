@@ -105,9 +105,18 @@ class Traits:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One of the commands of a job, run by /bin/sh as it is."""
+
+    name: str
+    command: str
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """All that a pilot needs to run one job. `kind` is run, merge or build; `command` goes to /bin/sh as it is.
 
+    Where there are `steps`, they are run one after the other in place of the command, which does the same for a pilot that does not know them.
     `text_files` are written into the work folder before the payload starts (path to content).
     """
 
@@ -126,6 +135,7 @@ class JobSpec:
     text_files: dict[str, str] = field(default_factory=dict)
     log: LogTarget = field(default_factory=LogTarget)
     traits: Traits = field(default_factory=Traits)
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)

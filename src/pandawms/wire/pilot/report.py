@@ -20,8 +20,19 @@ class WrittenFile:
 
 
 @dataclass(frozen=True)
+class StepUse:
+    """What one step of a job used; `exit_code` is None where it did not end by itself."""
+
+    name: str
+    exit_code: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_mb: float = 0.0
+
+
+@dataclass(frozen=True)
 class JobReport:
-    """The end of one job. `wall_seconds` is the payload's, by the pilot's own steady clock."""
+    """The end of one job. `wall_seconds` is the payload's, by the pilot's own steady clock; `disk_mb` the most that its work folder was seen to hold."""
 
     job_id: int
     claim_id: str
@@ -32,7 +43,9 @@ class JobReport:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     max_rss_mb: float = 0.0
+    disk_mb: float = 0.0
     outputs: tuple[WrittenFile, ...] = ()
+    steps: tuple[StepUse, ...] = ()
 
 
 @dataclass(frozen=True)

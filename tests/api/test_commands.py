@@ -1,0 +1,122 @@
+"""Commands over HTTP: each is taken where the table says, by whom the table says, and what came of it can be looked up."""
+
+from typing import Any
+
+from pandawms.domain.command import Verb
+from pandawms.wire.command import BODIES
+from tests.api.conftest import Api
+from tests.api.test_tasks import submitted
+from tests.world import task as document
+
+BODY: dict[str, dict[str, Any]] = {
+    "set": {"priority": 5}, "extend": {"changes": {"inputs": {"events": {"count": 20}}}}, "recover": {"files": ["x"]}, "fork": {"name": "copy"},
+}  # fmt: skip
+
+
+async def test_every_command_has_a_route_that_refuses_others_and_what_does_not_fit(api: Api) -> None:
+    task_id = await submitted(api)
+    for verb in Verb:
+        body = BODY.get(str(verb), {})
+        assert (await api.eve.post(f"/tasks/{task_id}/{verb}", json=body)).status_code == 404
+        refused = await api.bob.post(f"/tasks/{task_id}/{verb}", json=body)
+        assert (refused.status_code, refused.json()["code"]) in ((403, "not_owner"), (403, "role")), verb
+        unknown = await api.ada.post(f"/tasks/{task_id}/{verb}", json=body | {"zzz": 1})
+        assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_field"), verb
+    assert set(BODIES) == set(Verb)
+
+
+async def test_a_command_that_the_status_does_not_take_is_a_conflict_with_what_would_help(api: Api) -> None:
+    task_id = await submitted(api)
+    answer = (await api.ada.post(f"/tasks/{task_id}/retry")).json()
+    assert (answer["status"], answer["code"], answer["value"]) == (409, "command_not_accepted", "registered")
+    assert answer["allowed"] == "exhausted, finished, failed"
+
+
+async def test_what_came_of_a_command_can_be_looked_up(api: Api) -> None:
+    task_id = await submitted(api)
+    await api.world.settle()
+    taken = (await api.ada.post(f"/tasks/{task_id}/pause", json={"reason": "tea"})).json()
+    before = (await api.ada.get(f"/commands/{taken['command_id']}")).json()
+    assert (before["verb"], before["arguments"], before["applied_at"], before["asked_by"]) == ("pause", {"reason": "tea"}, None, "ada")
+    again = (await api.ada.post(f"/tasks/{task_id}/pause", json={"reason": "coffee"})).json()
+    assert again["command_id"] == taken["command_id"]
+    other = (await api.ada.post(f"/tasks/{task_id}/kill")).json()
+    assert (other["status"], other["code"]) == (409, "command_pending")
+    await api.world.settle()
+    after = (await api.bob.get(f"/commands/{taken['command_id']}")).json()
+    assert (after["answer"], after["result"]) == ("paused: 5 ready jobs held", {"held": 5})
+    assert (await api.eve.get(f"/commands/{taken['command_id']}")).status_code == 404
+    assert (await api.ada.get("/commands/999")).status_code == 404
+    assert [each["verb"] for each in (await api.ada.get(f"/tasks/{task_id}/commands")).json()["items"]] == ["pause"]
+    why = (await api.ada.get(f"/tasks/{task_id}/why")).json()
+    assert "tea" in [cause["text"] for cause in why["causes"]]
+
+
+async def test_what_is_set_is_checked_at_the_door(api: Api) -> None:
+    task_id = await submitted(api)
+    for body, code, field in (
+        ({}, "set.nothing", "body"), ({"share": "none"}, "share.unknown", "share"), ({"queues": ["locl"]}, "queue.unknown", "queues"),
+        ({"priority": 10_001}, "out_of_range", "priority"), ({"memory_mb": "much"}, "wrong_type", "memory_mb"),
+    ):  # fmt: skip
+        answer = (await api.ada.post(f"/tasks/{task_id}/set", json=body)).json()
+        assert (answer["status"], answer["code"], answer["field"]) == (422, code, field), body
+    both = (await api.ada.post(f"/tasks/{task_id}/reassign", json={"queues": ["local"], "site": "here"})).json()
+    assert both["code"] in ("reassign.both", "command_not_accepted")
+    assert (await api.ada.post(f"/tasks/{task_id}/set", json={"queues": ["local"], "memory_mb": 2000})).status_code == 202
+
+
+async def test_a_fork_is_made_at_once_and_once(api: Api) -> None:
+    task_id = await submitted(api)
+    await api.world.run_all()
+    headers = {"Idempotency-Key": "k"}
+    made = await api.ada.post(f"/tasks/{task_id}/fork", json={"name": "copy"}, headers=headers)
+    again = await api.ada.post(f"/tasks/{task_id}/fork", json={"name": "copy"}, headers=headers)
+    assert (made.status_code, again.status_code, made.json()["task_id"]) == (201, 200, again.json()["task_id"])
+    await api.world.settle()
+    assert (await api.ada.get("/tasks/copy")).json()["status"] == "done"
+    refused = (await api.ada.post(f"/tasks/{task_id}/fork", json={"name": "x", "changes": {"outputs": {}}})).json()
+    assert (refused["status"], refused["field"]) == (422, "changes.outputs")
+
+
+async def test_many_are_counted_then_commanded_and_only_ones_own(api: Api) -> None:
+    for name in ("z-1", "z-2", "y-1"):
+        assert (await api.ada.post("/tasks", json=document(name))).status_code == 201
+    await api.world.settle()
+    body: dict[str, Any] = {"verb": "pause", "selector": {"names": ["z-*"]}, "dry_run": True}
+    preview = (await api.ada.post("/tasks/commands", json=body)).json()
+    assert (preview["n_selected"], preview["n_accepted"], preview["n_asked"], preview["refused"]) == (2, 2, 0, {})
+    assert [task["name"] for task in preview["sample"]] == ["z-1", "z-2"]
+    wrong = await api.ada.post("/tasks/commands", json=body | {"dry_run": False, "expected_count": 3})
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "selector.count_changed")
+    done = (await api.ada.post("/tasks/commands", json=body | {"dry_run": False, "expected_count": 2, "arguments": {"reason": "tea"}})).json()
+    assert done["n_asked"] == 2
+    pending = (await api.ada.post("/tasks/commands", json=body)).json()
+    assert (pending["n_accepted"], pending["refused"]) == (0, {"pending": 2})
+    await api.world.settle()
+    found = (await api.ada.get("/tasks")).json()["items"]
+    assert {task["name"]: task["status"] for task in found} == {"z-1": "paused", "z-2": "paused", "y-1": "running"}
+    everything = {"verb": "kill", "selector": {"all": True}, "dry_run": True}
+    assert (await api.bob.post("/tasks/commands", json=everything)).json()["n_selected"] == 0
+    theirs = {"verb": "kill", "selector": {"owner": "ada", "all": True}, "dry_run": True}
+    assert (await api.bob.post("/tasks/commands", json=theirs)).json()["refused"] == {"denied": 3}
+    assert (await api.eve.post("/tasks/commands", json=theirs)).json()["n_selected"] == 0
+    assert (await api.operator.post("/tasks/commands", json=theirs)).json()["n_accepted"] == 3
+
+
+async def test_a_selection_of_nothing_and_arguments_of_another_command_are_refused(api: Api) -> None:
+    for body, code in (
+        ({"verb": "kill", "selector": {}}, "selector.empty"), ({"verb": "kill", "selector": {"statuses": ["runing"]}}, "not_allowed"),
+        ({"verb": "kill", "selector": {"all": True}, "arguments": {"soft": True}}, "unknown_field"),
+        ({"verb": "fork", "selector": {"all": True}}, "not_allowed"),
+    ):  # fmt: skip
+        answer = await api.ada.post("/tasks/commands", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, code), body
+
+
+async def test_what_stands_still_is_listed(api: Api) -> None:
+    task_id = await submitted(api)
+    async with api.core.pool.acquire() as connection:
+        await connection.execute('UPDATE task SET reason = \'{"code": "stuck.registered", "text": "so it is"}\' WHERE task_id = $1', task_id)
+    found = (await api.ada.get("/tasks?stuck=true")).json()["items"]
+    assert [(task["task_id"], task["reason"]) for task in found] == [(task_id, "so it is")]
+    assert (await api.ada.get("/tasks?stuck=false")).json()["items"] == []
