@@ -25,7 +25,7 @@ test: $(READY) lint types ## check everything: style, types, imports, tests
 	@$(BIN)/pytest
 
 soak: $(READY) ## the same tests with larger numbers; hours
-	@PANDA_TEST_ARCHIVE_JOBS=3000000 PANDA_TEST_STORM_UNITS=5000 PANDA_TEST_WALKS=200 PANDA_TEST_WALK_STEPS=2000 PANDA_TEST_KILLS=50 PANDA_TEST_LOAD_SECONDS=300 $(BIN)/pytest --timeout 86400
+	@PANDA_TEST_ARCHIVE_JOBS=3000000 PANDA_TEST_STORM_UNITS=5000 PANDA_TEST_WALKS=200 PANDA_TEST_WALK_STEPS=2000 PANDA_TEST_KILLS=50 PANDA_TEST_LOAD_SECONDS=300 PANDA_TEST_MACHINE_STEPS=5000 PANDA_TEST_RANDOM_DOCUMENTS=1000 PANDA_TEST_ENGINE_DEATHS=1000 $(BIN)/pytest --timeout 86400
 
 bench: $(READY) ## measure speed beside its limits: tables, JSON and pictures in build/bench; a quarter of an hour
 	@mkdir -p build/bench

@@ -13,6 +13,7 @@ from pandawms.engine.define.step import step as define
 from pandawms.engine.dispatch.gather import Dispatcher
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.generate.step import step as generate
+from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.place.step import step as place
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
@@ -39,8 +40,8 @@ class World:
     reporter: Reporter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.dispatcher = Dispatcher(self.pool, self.services)
-        self.reporter = Reporter(self.pool, self.services)
+        facts = JobFacts()
+        self.dispatcher, self.reporter = Dispatcher(self.pool, self.services, facts), Reporter(self.pool, self.services, facts)
 
     async def submit(self, **document: Any) -> int:
         """Submits a task and returns its id."""

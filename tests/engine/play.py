@@ -9,7 +9,7 @@ from pandawms.domain.codes import Code
 from pandawms.domain.outcome import Outcome, outcome
 from pandawms.engine.watch.hearing import hear
 from pandawms.engine.watch.step import step as watch_step
-from pandawms.store import catalogue, commands, events, identity
+from pandawms.store import catalogue, commands, events, identity, places
 from pandawms.store.catalogue import NewFile
 from pandawms.wire.pilot.claim import JobSpec
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat, Phase
@@ -37,7 +37,8 @@ async def expire(world: World, *job_ids: int) -> None:
     """Puts the leases of these jobs (all when none is named) into the past."""
     await rows(
         world,
-        "UPDATE job SET lease_expires_at = now() - interval '1 s' WHERE lease_expires_at IS NOT NULL AND (job_id = ANY ($1) OR cardinality($1) = 0)",
+        "WITH held AS MATERIALIZED (SELECT job_id FROM job WHERE lease_expires_at IS NOT NULL AND (job_id = ANY ($1) OR cardinality($1) = 0) "
+        "ORDER BY job_id FOR NO KEY UPDATE) UPDATE job j SET lease_expires_at = now() - interval '1 s' FROM held WHERE j.job_id = held.job_id",
         list(job_ids),
     )
 
@@ -55,10 +56,17 @@ async def lose(world: World, *job_ids: int) -> None:
     await watch_step(world.pool, world.services)
 
 
-async def ask(world: World, verb: str, *, task_id: int | None = None, job_id: int | None = None) -> int:
+async def ask(world: World, verb: str, *, task_id: int | None = None, job_id: int | None = None, **arguments: Any) -> int:
     """Writes a command of the user, which the command stage has not applied yet."""
     async with world.pool.acquire() as connection:
-        return await commands.ask(connection, verb, task_id=task_id, job_id=job_id, asked_by=world.who.user_id)
+        return await commands.ask(connection, verb, task_id=task_id, job_id=job_id, asked_by=world.who.user_id, arguments=arguments)
+
+
+async def told(world: World, verb: str, task_id: int, **arguments: Any) -> str:
+    """Gives a task a command, lets the engine work, and returns what came of it."""
+    command_id = await ask(world, verb, task_id=task_id, **arguments)
+    await world.settle()
+    return await answer(world, command_id)
 
 
 async def answer(world: World, command_id: int) -> str:
@@ -139,6 +147,19 @@ async def run_with(world: World, outcomes: dict[tuple[str, int], Outcome], most:
         ran.append(job)
         await world.settle()
     return ran
+
+
+async def add_queue(world: World, name: str = "second", endpoint_id: int | None = None) -> int:
+    """Another queue, over the same storage unless another is named."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        community_id = await value(world, "SELECT community_id FROM community WHERE name = 'local'")
+        site_id = await places.ensure_site(connection, "there")
+        queue_id, _ = await places.put_queue(
+            connection, community_id, site_id, name, cores=1, memory_mb=8000, disk_mb=10_000, max_wall_seconds=86_400, architecture="x86_64", slots=2
+        )
+        await places.put_queue_storage(connection, queue_id, endpoint_id or world.endpoint_id, 1, 1)
+        await events.log(connection, "queue", queue_id, "add", None, "online", "test")
+    return queue_id
 
 
 def claim_uuid(job: JobSpec) -> UUID:

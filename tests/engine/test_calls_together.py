@@ -1,6 +1,7 @@
 """Calls that come together about one job: in one batch, they are answered as if they had come one after the other."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -80,4 +81,18 @@ async def test_a_claim_that_comes_again_while_its_job_waits_for_a_merge_gets_ano
     assert other.job_id != job.job_id
     await world.report(other)
     await world.run_all()
+    await invariants.check(world)
+
+
+@pytest.mark.parametrize("claim_id", ["0" * 32, "f" * 32])
+async def test_a_strangers_report_beside_the_holders_changes_nothing_and_is_refused(world: World, claim_id: str) -> None:
+    await world.submit(inputs={"events": {"count": 4}})
+    await world.settle()
+    first, job = await world.claim(2)
+    strange = replace(report_of(job, FAILED), claim_id=claim_id)
+    calls = [world.reporter.report(world.queue_id, [report]) for report in (report_of(first), strange, report_of(job))]
+    verdicts = [told[0] for told in await asyncio.gather(*calls)]
+    assert [verdict.verdict for verdict in verdicts] == ["accepted", "refused", "accepted"]
+    assert await value(world, "SELECT count(*) FROM job_archive WHERE status = 'finished'") == 2
+    await world.settle()
     await invariants.check(world)

@@ -102,5 +102,5 @@ async def test_the_end_of_a_killed_parent_ends_its_child(world: World) -> None:
     await world.settle()
     await ask(world, "kill", task_id=parent)
     await world.settle()
-    assert (await world.status(parent), await world.status(child)) == ("aborted", "failed")
+    assert (await world.status(parent), await world.status(child)) == ("aborted", "aborted")
     await invariants.check(world)

@@ -12,7 +12,7 @@ N_FILES = 10_000
 
 async def test_ten_thousand_files_become_ten_thousand_ready_jobs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     await add_dataset(world, N_FILES)
-    task_id = await world.submit(**FILES)
+    task_id = await world.submit(**FILES | {"scouts": {"jobs": 0}})
     began = time.monotonic()
     await world.settle()
     seconds = time.monotonic() - began

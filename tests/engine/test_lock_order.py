@@ -9,28 +9,37 @@ import itertools
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
+from pandawms.domain.codes import Code
+from pandawms.domain.errors import Conflict
+from pandawms.domain.outcome import outcome
 from pandawms.engine.aggregate.step import step as aggregate
 from pandawms.engine.broker.step import step as broker
 from pandawms.engine.command.step import step as command
 from pandawms.engine.define.step import step as define
 from pandawms.engine.generate.step import step as generate
+from pandawms.engine.place.step import step as place
 from pandawms.engine.watch.hearing import hear
 from pandawms.engine.watch.step import step as watch
+from pandawms.engine.watch.timers import step as timers
 from pandawms.store.database import Options, Pool, open_pool
 from pandawms.wire.pilot.claim import JobSpec
 from pandawms.wire.pilot.heartbeat import JobBeat
 from tests.conftest import Database
 from tests.engine import invariants
-from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, ask, expire, rows, value
+from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, add_queue, ask, expire, rows, value
 from tests.world import World, report_of
 
-ROUNDS = int(os.environ.get("PANDA_TEST_LOCK_ROUNDS", "2"))
-TABLES = ("job", "task_file", "task_dataset", "dataset", "task", "job_file", "merge_group", "job_archive")
+ROUNDS = int(os.environ.get("PANDA_TEST_LOCK_ROUNDS", "1"))
+TABLES = ("job", "task_range", "task_file", "task_dataset", "dataset", "task", "job_file", "merge_group", "job_archive", "allocation", "task_avoid")
+OUT_OF_MEMORY, NO_SETUP = outcome(Code.TOO_MUCH_MEMORY), outcome(Code.SETUP_FAILED)
 SLOW = """
 CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -63,9 +72,18 @@ async def _watch(world: World, scene: Scene) -> None:
     await watch(world.pool, world.services)
 
 
+async def _timers(world: World, scene: Scene) -> None:
+    """The clock is a month ahead: all jobs and tasks are over their limits."""
+    ahead = datetime.now(UTC) + timedelta(days=30)
+    await rows(world, "UPDATE watch_mark SET looked_at = '1970-01-01T00:00:00Z'")
+    await timers(world.pool, replace(world.services, clock=lambda: ahead))
+
+
 async def _kill(world: World, scene: Scene) -> None:
-    await ask(world, "kill", task_id=random.choice(scene.tasks))
-    await command(world.pool, world.services)
+    with suppress(Conflict):
+        await ask(world, "kill", task_id=random.choice(scene.tasks))
+    while await command(world.pool, world.services):
+        pass
 
 
 async def _kill_jobs(world: World, scene: Scene) -> None:
@@ -73,6 +91,30 @@ async def _kill_jobs(world: World, scene: Scene) -> None:
         await ask(world, "kill", job_id=row["job_id"])
     while await command(world.pool, world.services):
         pass
+
+
+async def _command(world: World, scene: Scene, verb: str, **arguments: Any) -> None:
+    """A command for one of the tasks, all its rounds."""
+    await ask(world, verb, task_id=random.choice(scene.tasks), **arguments)
+    while await command(world.pool, world.services):
+        pass
+
+
+def _commands(*given: tuple[str, dict[str, Any]]) -> Writer:
+    async def run(world: World, scene: Scene) -> None:
+        for verb, arguments in given:
+            with suppress(Conflict):  # the other writer of the pair has asked for something
+                await _command(world, scene, verb, **arguments)
+
+    return run
+
+
+async def _recover(world: World, scene: Scene) -> None:
+    for row in await rows(world, RECOVERABLE, scene.tasks):
+        with suppress(Conflict):
+            await ask(world, "recover", task_id=row["task_id"], files=[row["name"]])
+        while await command(world.pool, world.services):
+            pass
 
 
 async def _beat(world: World, scene: Scene) -> None:
@@ -96,12 +138,27 @@ WRITERS: dict[str, Writer] = {
     "generate": _stage(broker, generate),
     "define": _stage(define),
     "beat": _beat,
+    "hold": _commands(("pause", {}), ("set", {"priority": 5, "attempts": 1}), ("resume", {})),
+    "finish": _commands(("finish", {})),
+    "reassign": _commands(("reassign", {"queues": ["local"]})),
+    "recover": _recover,
+    "place": _stage(place),
+    "timers": _timers,
 }
+SHUT = """WITH shut AS (UPDATE queue SET status = 'offline' WHERE name LIKE 'other%' AND status = 'online' RETURNING queue_id)
+INSERT INTO entity_event (entity, entity_id, event, from_status, to_status, who)
+SELECT 'queue', queue_id, 'set_offline', 'online', 'offline', 'test' FROM shut"""
+RECOVERABLE = """SELECT DISTINCT ON (td.task_id) td.task_id, f.name FROM task_dataset td JOIN file f USING (dataset_id)
+WHERE td.task_id = ANY ($1) AND td.role IN ('output', 'transient') ORDER BY td.task_id, f.file_id"""
+
 PAIRS = list(itertools.combinations_with_replacement(WRITERS, 2))
 
 
 async def _scene(world: World, number: int) -> Scene:
-    """A task that merges, one of higher priority, and one that reads that one's output; jobs ended, held and ready, units with an allocation."""
+    """A task that merges, one of higher priority, and one that reads that one's output; jobs ended, held and ready, units with an allocation.
+
+    Failures wait for judgement that raise a task's memory and have it avoid a queue, whose allocation is taken back.
+    """
     merging, plain, reader = (f"{kind}{number}" for kind in "mpc")
     tasks = [
         await world.submit(name=merging, inputs={"events": {"count": 16}}, outputs={"out": "o.txt", "log": "l.txt"}, merge=MERGE | {"files_per_job": 2}),
@@ -117,7 +174,11 @@ async def _scene(world: World, number: int) -> Scene:
     await aggregate(world.pool, world.services)
     await define(world.pool, world.services)
     await broker(world.pool, world.services)
-    return Scene(world, tasks, [*jobs[5:8], jobs[12], *await world.claim(3)])
+    held = [*jobs[5:8], jobs[12], *await world.claim(3)]
+    failed = await world.claim(2)
+    await add_queue(world, f"other{number}")
+    await world.reporter.report(world.queue_id, [report_of(job, how) for job, how in zip(failed, (OUT_OF_MEMORY, NO_SETUP), strict=False)])
+    return Scene(world, tasks, held)
 
 
 async def _deadlocks(database: Database) -> int:
@@ -170,7 +231,9 @@ async def _setting(pool: Pool) -> str:
 
 
 async def _end(world: World, scene: Scene) -> None:
-    """Kills what is left, so that later rounds do not meet it."""
+    """Kills what is left, and shuts the second queue, so that later rounds do not meet them."""
+    while await command(world.pool, world.services):
+        pass
     for task_id in scene.tasks:
         await ask(world, "kill", task_id=task_id)
     await world.settle()
@@ -179,3 +242,4 @@ async def _end(world: World, scene: Scene) -> None:
     await watch(world.pool, world.services)
     await world.settle()
     assert await value(world, "SELECT count(*) FROM job") == 0
+    await rows(world, SHUT)

@@ -7,6 +7,7 @@ Each walk is a seeded sequence of random steps against the real database; the tr
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pandawms.domain.codes import Code
+from pandawms.domain.errors import Conflict
 from pandawms.domain.outcome import Outcome, outcome
 from pandawms.engine.aggregate.step import step as aggregate
 from pandawms.engine.broker.step import step as broker
@@ -62,6 +64,11 @@ class Walk:
             self.datasets.append(await add_dataset(self.world, self.chance.randint(1, 7), f"in{len(self.datasets)}", is_open=self.chance.random() < 0.7))
         if "split" in document:
             document["split"] = {"files_per_job": self.chance.randint(1, 3)}
+        if self.chance.random() < 0.3:
+            document["scouts"] = {"jobs": self.chance.randint(1, 3), "from_jobs": 1}
+        if self.chance.random() < 0.5:
+            percent, on_miss = self.chance.choice([40, 80, 100]), self.chance.choice(["finish", "fail", "exhaust"])
+            document["goal"] = {"percent": percent, "on_miss": on_miss, "finish_early": self.chance.random() < 0.5}
         if self.chance.random() < 0.4:
             document |= {"merge": MERGE | ({"files_per_job": 2} if self.chance.random() < 0.5 else {}), "outputs": {"out": "o.txt", "log": "l.txt"}}
         await self.world.submit(**document)
@@ -153,10 +160,19 @@ class Walk:
         """A user retries some task, which may be refused."""
         await self._command("retry")
 
-    async def _command(self, verb: str) -> None:
+    async def finish_task(self) -> None:
+        """A user ends some task with what is there, waiting for what runs or not."""
+        await self._command("finish", soft=self.chance.random() < 0.5)
+
+    async def avalanche(self) -> None:
+        """An operator ends the scouting of some task, which may be refused."""
+        await self._command("avalanche")
+
+    async def _command(self, verb: str, **arguments: Any) -> None:
         tasks = [row["task_id"] for row in await rows(self.world, "SELECT task_id FROM task ORDER BY task_id")]
         if tasks:
-            await ask(self.world, verb, task_id=self.chance.choice(tasks))
+            with suppress(Conflict):  # another command of the task is pending
+                await ask(self.world, verb, task_id=self.chance.choice(tasks), **arguments)
 
     async def grow(self) -> None:
         """An open input grows, or is closed."""
@@ -176,6 +192,7 @@ class Walk:
         choices: list[tuple[Callable[[], Awaitable[None]], int]] = [
             (self.submit, 2), (self.settle, 6), (self.stage, 8), (self.claim, 8), (self.claim_again, 2), (self.beat, 3), (self.report, 12),
             (self.late_report, 2), (self.lose, 3), (self.kill_job, 1), (self.kill_task, 1), (self.retry_task, 2), (self.grow, 2),
+            (self.finish_task, 1), (self.avalanche, 1),
         ]  # fmt: skip
         (chosen,) = self.chance.choices([choice for choice, _ in choices], [weight for _, weight in choices])
         self.trail.append(getattr(chosen, "__name__", "?"))
@@ -190,6 +207,9 @@ class Walk:
         await self.world.settle()
         await lose(self.world)
         await self.world.run_all()
+        while exhausted := await rows(self.world, "SELECT task_id FROM task WHERE status = 'exhausted' ORDER BY task_id LIMIT 1"):
+            await ask(self.world, "finish", task_id=exhausted[0]["task_id"])
+            await self.world.run_all()
         await invariants.check(self.world)
         left = await rows(self.world, "SELECT task_id, status, reason FROM task WHERE ended_at IS NULL")
         assert not left, f"tasks that never end: {left}"

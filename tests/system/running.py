@@ -138,6 +138,7 @@ def counting_task(name: str, jobs: int = 8, seconds: float = 0.4) -> dict[str, A
         "outputs": {"numbers": "numbers.txt"},
         "merge": {"inputs": "numbers", "command": "cat %IN > %OUT", "outputs": {"all": "all.txt"}},
         "retry": {"max_attempts": 10},
+        "scouts": {"jobs": 0},
     }
 
 

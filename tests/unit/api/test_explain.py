@@ -8,6 +8,7 @@ from pandawms.domain.outcome import SUCCESS, outcome
 from pandawms.engine.explain import job_plan, plan
 from pandawms.engine.explain.facts import JobFacts, TaskFacts
 from pandawms.store.brokerage import Brokerage
+from pandawms.store.measures import Scouts
 from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Asked, FailedUnits, Failure, HotJobs, Parent, Predecessor
 
@@ -15,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 QUEUE = QueueRow(1, "q", "c", "s", "online", 1, 1000, 1000, 3600, "any", 0, 4, NOW, NOW, {}, activated_jobs=3, running_jobs=4)
 TASK = TaskFacts(10_000_001, "t", "running", NOW, None, 10, 10, 4, 0, True, 1, queues=(QUEUE,))
 JOB = JobFacts(7, 10_000_001, "activated", "run", 1, NOW, 1, QUEUE)
-FAILURE = Failure("payload", Code.PAYLOAD_FAILED.number, 3, 42, "no such file", True)
+FAILURE = Failure("payload", Code.PAYLOAD_FAILED.number, 3, 42, "no such file")
 
 
 def codes(facts: TaskFacts | JobFacts) -> list[str]:
@@ -90,3 +91,25 @@ def test_an_ended_job_says_how_and_what_comes_next() -> None:
     assert [cause.code for cause in why.causes] == ["payload.payload_failed", "job.tried_again"]
     assert why.advice == (Code.PAYLOAD_FAILED.advice, "Read what it wrote: `panda logs 7`.")
     assert job_plan.explain(replace(JOB, status="finished", outcome=SUCCESS), NOW).headline == "Job 7 finished well."
+
+
+def test_scouts_that_run_alone_and_a_task_that_is_exhausted_say_so() -> None:
+    scouting = plan.explain(replace(TASK, status="scouting", scouts=Scouts(10, 3, 1, is_under_way=True)), NOW)
+    assert (scouting.causes[0].code, scouting.causes[0].value) == ("scouts.running", 3)
+    reason = "jobs need 5000 MB of memory; more than 4000 MB is given only to who asks for it"
+    exhausted = plan.explain(replace(TASK, status="exhausted", reason=reason, reason_code="scouts.memory"), NOW)
+    assert exhausted.headline == f"Task t is exhausted: {reason}."
+    assert exhausted.causes[0].code == "scouts.memory"
+    assert exhausted.advice[0] == "Go on with what was measured: `panda retry t`; end it with what is there: `panda finish t`."
+
+
+def test_a_verdict_that_the_numbers_do_not_explain_is_told() -> None:
+    missed = replace(TASK, status="failed", n_finished=9, n_failed=1, reason="90 % were processed, its goal is 95 %", reason_code="goal_missed")
+    assert codes(missed) == ["verdict.goal_missed", "units.failed"]
+    assert codes(replace(missed, reason_code="partly_done")) == ["units.failed"]
+
+
+def test_kinds_of_one_code_give_its_advice_once() -> None:
+    failures = (FAILURE, replace(FAILURE, last_job_id=43, message="other"))
+    why = plan.explain(replace(TASK, status="failed", n_finished=0, n_failed=10, failures=failures), NOW)
+    assert why.advice.count(Code.PAYLOAD_FAILED.advice) == 1

@@ -38,6 +38,7 @@ JOB = {
     "attempt": 1,
     "created_at": "2030-01-01T00:00:00Z",
 }
+STATE = {"command_id": 1, "verb": "kill", "asked_by": "me", "asked_at": "2030-01-01T00:00:00Z", "arguments": {}, "task_id": 7}
 PROBLEM = {
     "type": "/problems/not_found",
     "title": "x",

@@ -18,7 +18,7 @@ from pandawms.cli.program import run_program
 from pandawms.domain.outcome import Outcome
 from pandawms.main.panda import COMMANDS
 from pandawms.wire.pilot import JobSpec
-from tests.unit.cli.answers import JOB, PROBLEM, TASK, Panda, page
+from tests.unit.cli.answers import JOB, PROBLEM, STATE, TASK, Panda, page
 from tests.unit.client.stand_in import Said, Seen, in_turn, stand_in
 
 
@@ -104,7 +104,12 @@ def test_a_number_is_a_task_or_else_a_job(panda: Panda) -> None:
 
 def test_names_come_from_standard_input_without_the_header(panda: Panda) -> None:
     answer = Said(body={"command_id": 1, "subject": "s", "status": "running"})
-    with stand_in(in_turn(answer, answer, Said(body=TASK | {"status": "aborting"}))) as server:
+    applied = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "killed"})
+
+    def said(seen: Seen) -> Said:
+        return applied if "/commands/" in seen.path else answer if seen.method == "POST" else Said(body=TASK)
+
+    with stand_in(said) as server:
         code, _, _ = panda("kill", "-", "--reason", "r", server=server, stdin="task_id\tname\n7\ta\n8\tb\n7\ta\n")
         assert [seen.path for seen in server.seen if seen.method == "POST"] == ["/api/v2/tasks/7/kill", "/api/v2/tasks/8/kill"]
     assert code == 0

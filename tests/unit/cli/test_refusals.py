@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.answers import TASK, Panda, page
+from tests.unit.cli.answers import STATE, TASK, Panda, page
 from tests.unit.client.stand_in import Said, Seen, in_turn, stand_in
 
 DOCUMENT = {"name": "a", "program": {"command": "true"}, "inputs": {"events": {"count": 1}}, "split": {"events_per_job": 1}}
@@ -126,7 +126,7 @@ def test_a_hint_that_only_repeats_what_is_allowed_is_dropped(panda: Panda, tmp_p
     _, _, err = panda("submit", write(tmp_path / "t.yaml", resources={"cores": 0}))
     assert err == "error: resources.cores must be at least 1 [resources.cores = 0]\nhint: change resources.cores\n"
     _, _, err = panda("submit", write(tmp_path / "t.yaml", retry={"zzz": 1}))
-    assert err.splitlines()[1] == "hint: known here: max_attempts"
+    assert err.splitlines()[1] == "hint: known here: max_attempts, max_failures, memory_step_mb, max_memory_mb, use_rules"
 
 
 def test_a_folder_is_no_task_file(panda: Panda, tmp_path: Path) -> None:
@@ -150,10 +150,54 @@ def test_doctor_gives_hints_for_what_is_not_well_only(panda: Panda) -> None:
 
 
 @pytest.mark.parametrize("verb", ["kill", "retry"])
-def test_a_command_tells_the_status_after_it_was_applied(panda: Panda, verb: str) -> None:
-    answers = [Said(body={"command_id": 1, "subject": "task 7", "status": "running"}), Said(body=TASK), Said(body=TASK | {"status": "aborting"})]
+def test_a_command_tells_what_came_of_it_and_the_status_after(panda: Panda, verb: str) -> None:
+    taken = Said(body={"command_id": 1, "subject": "task 7", "status": "running"})
+    answers = [taken, Said(body=STATE), Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "done so"}), Said(body=TASK | {"status": "aborting"})]
     with stand_in(in_turn(*answers)) as server:
-        assert panda(verb, "7", server=server)[1] == "subject\tstatus\tcommand_id\ntask 7\taborting\t1\n"
+        assert panda(verb, "7", server=server)[1] == "subject\tstatus\tcommand_id\tanswer\ntask 7\taborting\t1\tdone so\n"
+
+
+def test_a_command_that_is_refused_when_it_is_applied_is_a_conflict(panda: Panda) -> None:
+    taken = Said(body={"command_id": 1, "subject": "task 7", "status": "running"})
+    refused = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "refused: it has ended"})
+    with stand_in(in_turn(taken, refused, Said(body=TASK | {"status": "done"}))) as server:
+        assert panda("kill", "7", server=server)[0] == 5
+
+
+PREVIEW = {"n_selected": 3, "n_accepted": 2, "n_asked": 0, "refused": {"done": 1}, "sample": []}
+
+
+def test_many_are_counted_first_and_need_a_yes(panda: Panda) -> None:
+    with stand_in(in_turn(Said(body=PREVIEW))) as server:
+        code, _, err = panda("kill", "--name", "z-*", "--status", "running,done", "--older-than", "2d", server=server)
+        sent = json.loads(server.seen[0].body)
+    assert (code, err.splitlines()[0]) == (2, "error: kill 2 tasks?")
+    assert sent["selector"] == {"ids": [], "names": ["z-*"], "statuses": ["running", "done"], "owner": None, "older_than_seconds": 172800.0, "all": False}
+    assert sent["dry_run"] is True
+    with stand_in(in_turn(Said(body=PREVIEW), Said(body=PREVIEW | {"n_asked": 2}))) as server:
+        code, out, _ = panda("finish", "--all", "--soft", "--yes", server=server)
+        sent = json.loads(server.seen[1].body)
+    assert (code, "asked\t2" in out) == (0, True)
+    assert (sent["dry_run"], sent["expected_count"], sent["arguments"], sent["verb"]) == (False, 2, {"soft": True}, "finish")
+
+
+def test_a_selection_that_nothing_takes_is_said_so_and_names_beside_one_are_refused(panda: Panda) -> None:
+    with stand_in(in_turn(Said(body=PREVIEW | {"n_accepted": 0}))) as server:
+        code, _, err = panda("resume", "--all", "--yes", server=server)
+    assert (code, err) == (5, "no task takes it: 1 done\n")
+    assert panda("resume", "7", "--all")[0] == 2
+    assert panda("resume", "--all", "--older-than", "soon")[2].startswith("error: soon is no time")
+
+
+def test_changes_are_given_by_field(panda: Panda) -> None:
+    taken = Said(body={"command_id": 1, "subject": "task 7", "status": "done"})
+    applied = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "extended"})
+    with stand_in(in_turn(taken, applied, Said(body=TASK))) as server:
+        code, _, _ = panda("extend", "7", "--set", "inputs.events.count=9000", "--set", "merge=", "--set", "queues=[a, b]", server=server)
+        assert json.loads(server.seen[0].body)["changes"] == {"inputs": {"events": {"count": 9000}}, "merge": None, "queues": ["a", "b"]}
+    assert code == 0
+    assert panda("extend", "7", "--set", "count")[0] == 2
+    assert panda("retry", "7", "--only", "faild")[2].splitlines()[1] == "hint: did you mean failed? (allowed: failed, missing, lost, all)"
 
 
 def test_getting_the_outputs_of_a_task_without_any_says_so(panda: Panda) -> None:

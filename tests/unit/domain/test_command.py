@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pandawms.domain.command import EVENTS, WHO_MAY, Command, Verb, accepted_in, check_accepted, event_for
+from pandawms.domain.command import EVENTS, STAYS, WHO_MAY, Command, Verb, accepted_in, accepting, check_accepted, event_for
 from pandawms.domain.errors import Conflict, Invalid
-from pandawms.domain.task import TaskEvent, TaskStatus
+from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 
 ALL = set(TaskStatus)
 
@@ -19,11 +19,17 @@ def words(text: str) -> set[str]:
 MATRIX = {
     Verb.KILL: ALL - words("finished done prepared broken aborted toabort aborting failed obsolete"),
     Verb.RETRY: words("finished failed exhausted"),
-    Verb.INCEXEC: words("finished failed aborted done exhausted"),
+    Verb.EXTEND: words("finished failed aborted done exhausted"),
     Verb.REASSIGN: words("defined ready running scouting scouted pending assigning exhausted"),
     Verb.RESUME: words("paused throttled staging"),
     Verb.AVALANCHE: {"scouting"},
     Verb.RELEASE: words("scouting pending running ready assigning defined"),
+    Verb.APPROVE: {"waiting"},
+    Verb.OBSOLETE: words("done finished"),
+    Verb.RECOVER: words("ready scouting scouted running merging pending throttled paused done finished"),
+    Verb.FORK: words("ready scouting scouted running merging pending throttled paused exhausted finishing done finished failed aborted"),
+    Verb.SET: words("waiting staging registered defined assigning topreprocess preprocessing ready scouting scouted running merging pending throttled paused"
+                    " exhausted"),
 }
 
 
@@ -56,7 +62,21 @@ def test_a_command_gives_an_event_that_the_task_takes_or_a_conflict(verb: Verb, 
     except Conflict:
         assert status not in accepted_in(verb)
         return
-    assert event in EVENTS[verb] or verb is Verb.RELEASE
+    assert event in EVENTS[verb] or (event is None and status in STAYS[verb])
+
+
+@pytest.mark.parametrize("status", TaskStatus)
+def test_every_state_is_decided_for_every_command_and_somebody_can_get_out_of_it(status: TaskStatus) -> None:
+    taken = accepting(status)
+    assert taken == tuple(verb for verb in Verb if status in accepted_in(verb))
+    stuck = words("tobroken toabort aborting prepared passed finishing broken obsolete")
+    assert taken or status in stuck, "a status that can last takes some command"
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_no_command_both_moves_and_leaves_a_status(verb: Verb) -> None:
+    moves = {status for event in EVENTS[verb] for status in TASK.sources(event)}
+    assert not moves & STAYS.get(verb, frozenset())
 
 
 def test_resume_goes_back_to_what_was_interrupted() -> None:

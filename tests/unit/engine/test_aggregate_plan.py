@@ -1,13 +1,11 @@
-"""Which outputs are merged together, and what the verdict of a task is."""
+"""Which outputs are merged together, and when the input of a task is settled."""
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pandawms.domain.task import TaskEvent
-from pandawms.engine.aggregate.plan import is_last_of_run_jobs, is_settled, merge_groups, verdict
+from pandawms.engine.aggregate.plan import MB, is_last_of_run_jobs, is_settled, merge_groups
 from pandawms.store.merges import Unmerged
 from pandawms.store.units import Progress
 
@@ -48,29 +46,35 @@ def test_without_a_size_nothing_is_merged_before_the_end(found: list[Unmerged]) 
     assert merge_groups(found, None, is_last=False) == []
 
 
+sized = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 40)), max_size=60).map(
+    lambda found: [Unmerged(job_id, 0, queue_id, size_mb * MB) for job_id, (queue_id, size_mb) in enumerate(found)]
+)
+
+
+@given(sized, st.integers(1, 60), sizes)
+def test_no_group_is_larger_than_its_limits_but_for_a_file_alone(found: list[Unmerged], mb: int, size: int | None) -> None:
+    made = merge_groups(found, size, mb, is_last=True)
+    assert sorted(file for group in made for file in group) == sorted(found)
+    assert all(len(group) == 1 or sum(file.size_bytes for file in group) <= mb * MB for group in made)
+    assert all(len(group) <= (size or len(found)) for group in made)
+
+
+@given(sized, st.integers(1, 60), st.data())
+def test_groups_do_not_depend_on_when_they_are_made(found: list[Unmerged], mb: int, data: st.DataObject) -> None:
+    """Outputs that come in two parts, in the order of their jobs, are grouped as if they had come at once."""
+    first = found[: data.draw(st.integers(0, len(found)))]
+    early = merge_groups(first, None, mb, is_last=False)
+    grouped = {file for group in early for file in group}
+    late = merge_groups([file for file in found if file not in grouped], None, mb, is_last=True)
+    assert sorted(map(tuple, early + late)) == sorted(map(tuple, merge_groups(found, None, mb, is_last=True)))
+
+
 def progress(listed: int, finished: int, failed: int, *, has_jobs: bool = False) -> Progress:
     """A picture of a task whose whole input is listed and of which nothing waits."""
     return Progress(
         n_listed=listed, n_used=finished + failed, n_finished=finished, n_failed=failed, n_events=listed * 2, n_events_finished=finished * 2,
         is_complete=True, has_waiting_units=False, has_jobs=has_jobs, has_working_jobs=False,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("finished", "failed", "event"),
-    [
-        (5, 0, TaskEvent.COMPLETE),
-        (4, 1, TaskEvent.COMPLETE_PARTLY),
-        (1, 4, TaskEvent.COMPLETE_PARTLY),
-        (0, 5, TaskEvent.FAIL),
-        (0, 0, TaskEvent.FAIL),
-    ],
-)
-def test_all_finished_is_done_some_is_finished_and_none_is_failed(finished: int, failed: int, event: TaskEvent) -> None:
-    found = verdict(progress(finished + failed, finished, failed))
-    assert found.event == event
-    assert (found.numbers["finished"], found.numbers["failed"], found.numbers["events_finished"]) == (finished, failed, finished * 2)
-    assert found.numbers.get("text") == ("there was no input" if finished + failed == 0 else None)
 
 
 def test_a_task_is_settled_when_all_is_listed_every_unit_has_ended_and_no_job_is_left() -> None:

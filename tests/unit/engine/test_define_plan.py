@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pandawms.domain.errors import Invalid
 from pandawms.engine.define.plan import Chunks, Files, check_job_count, count_jobs, files_per_job, plan
 from pandawms.wire.checks import decode_document
-from pandawms.wire.task import MAX_JOBS_PER_TASK, TaskDocument
+from pandawms.wire.document import MAX_JOBS_PER_TASK, TaskDocument
+from pandawms.wire.selection import Counted
 
 
 def document(inputs: dict[str, Any], split: dict[str, Any] | None = None) -> TaskDocument:
@@ -26,13 +27,13 @@ def test_numbered_events_become_chunks_and_a_dataset_a_unit_for_each_file() -> N
 
 @given(st.integers(1, 10**9), st.integers(1, 10**6))
 def test_the_number_of_jobs_covers_all_events_and_one_less_would_not(count: int, per_job: int) -> None:
-    n_jobs = count_jobs(document({"events": {"count": count}}, {"events_per_job": per_job}), 0)
+    n_jobs = count_jobs(document({"events": {"count": count}}, {"events_per_job": per_job}), Counted(0, 0, 0))
     assert n_jobs * per_job >= count > (n_jobs - 1) * per_job
 
 
 @given(st.integers(0, 10**6), st.integers(1, 1000))
 def test_the_number_of_jobs_covers_all_files_and_one_less_would_not(n_files: int, per_job: int) -> None:
-    n_jobs = count_jobs(document({"in": {"dataset": "user.a:b"}}, {"files_per_job": per_job}), n_files)
+    n_jobs = count_jobs(document({"in": {"dataset": "user.a:b"}}, {"files_per_job": per_job}), Counted(n_files, 0, 0))
     assert n_jobs * per_job >= n_files > (n_jobs - 1) * per_job
 
 
@@ -44,7 +45,7 @@ def test_a_job_takes_one_chunk_or_as_many_files_as_it_says() -> None:
 
 def test_a_task_may_have_a_million_jobs_and_not_one_more() -> None:
     one_a_file = document({"in": {"dataset": "user.a:b"}})
-    check_job_count(one_a_file, MAX_JOBS_PER_TASK)
+    check_job_count(one_a_file, Counted(MAX_JOBS_PER_TASK, 0, 0))
     with pytest.raises(Invalid) as caught:
-        check_job_count(one_a_file, MAX_JOBS_PER_TASK + 1)
+        check_job_count(one_a_file, Counted(MAX_JOBS_PER_TASK + 1, 0, 0))
     assert (caught.value.code, caught.value.field, caught.value.value) == ("split.too_many_jobs", "split", 1_000_001)

@@ -11,12 +11,12 @@ from pandawms.domain.job import JobEvent
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
 from pandawms.engine.blueprints import Blueprint, blueprint
 from pandawms.engine.report.plan import answer_unheld, decide, usage
-from pandawms.store.leases import Known, Reported
+from pandawms.store.leases import Facts, Known
 from pandawms.store.tasks import BlueprintRow
 from pandawms.wire.pilot.report import JobReport, WrittenFile
 
 CLAIM = uuid4()
-HELD = Reported(1, 10, "running", 3, 1, "run", serial=1, endpoint_id=4, n_inputs=2)
+HELD = Facts(1, 10, 1, "run", 1, serial=1, endpoint_id=4, n_inputs=2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUT, PART = "t.out.000001.1.txt", "t.part.000001.1.txt"
 TARGETS = {"out": [70, 7, "output", "user.ada"], "part": [80, 8, "transient", "user.ada"]}
@@ -41,7 +41,7 @@ def report(ended: Outcome = SUCCESS, *names: str, **changes: Any) -> JobReport:
 
 def test_a_success_with_all_outputs_finishes_the_job_and_keeps_what_was_expected_only() -> None:
     found = decide(HELD, report(SUCCESS, OUT, "something else"), task("out"), NOW)
-    assert (found.event, found.status, found.outcome) == (JobEvent.FINISH, "finished", SUCCESS)
+    assert (found.ending.event, found.ending.status, found.ending.outcome) == (JobEvent.FINISH, "finished", SUCCESS)
     (file,) = found.written
     assert (file.job_id, file.n, file.task_dataset_id, file.dataset_id, file.endpoint_id, file.status) == (1, 2, 70, 7, 4, "finished")
     assert (file.name, file.adler32, file.guid) == (OUT, b"\0\0\xff\xff", str(UUID(int=1)))
@@ -49,28 +49,28 @@ def test_a_success_with_all_outputs_finishes_the_job_and_keeps_what_was_expected
 
 def test_a_success_whose_output_is_to_be_merged_waits_for_the_merge() -> None:
     found = decide(HELD, report(SUCCESS, OUT, PART), task("out", "part"), NOW)
-    assert (found.event, found.status) == (JobEvent.MERGE, "merging")
+    assert (found.ending.event, found.ending.status) == (JobEvent.MERGE, "merging")
     assert [(file.n, file.task_dataset_id, file.dataset_id, file.status) for file in found.written] == [(2, 70, 8, "finished"), (3, 80, 8, "ready")]
 
 
 def test_a_success_without_an_output_that_was_expected_is_a_failure_that_names_it() -> None:
     found = decide(HELD, report(SUCCESS, OUT), task("out", "part"), NOW)
-    assert (found.event, found.outcome.code, found.written) == (JobEvent.FAIL, Code.MISSING_OUTPUT.number, ())
-    assert PART in found.outcome.message
+    assert (found.ending.event, found.ending.outcome.code, found.written) == (JobEvent.FAIL, Code.MISSING_OUTPUT.number, ())
+    assert PART in found.ending.outcome.message
 
 
 def test_a_failure_keeps_no_output_whatever_it_names() -> None:
     found = decide(HELD, report(FAILURE, OUT), task("out"), NOW)
-    assert (found.event, found.outcome, found.written) == (JobEvent.FAIL, FAILURE, ())
+    assert (found.ending.event, found.ending.outcome, found.written) == (JobEvent.FAIL, FAILURE, ())
 
 
 def test_a_job_without_outputs_may_just_finish() -> None:
-    assert decide(HELD, report(), task(), NOW).event == JobEvent.FINISH
+    assert decide(HELD, report(), task(), NOW).ending.event == JobEvent.FINISH
 
 
 def test_a_message_is_cut_to_what_is_kept() -> None:
     found = decide(HELD, report(Outcome("payload", 1305, message="x" * 10_000)), task("out"), NOW)
-    assert len(found.outcome.message) == 500
+    assert len(found.ending.outcome.message) == 500
 
 
 def test_the_start_is_reckoned_by_our_clock_whatever_the_pilots_says() -> None:

@@ -46,6 +46,16 @@ async def test_a_row_is_read_once_and_renewed_behind_the_askers_back() -> None:
     assert (await kept.get("a"), len(table.reads)) == (2, 2)
 
 
+async def test_a_row_is_fresh_until_it_is_due() -> None:
+    table = Table(a=1)
+    kept = table.kept()
+    assert kept.fresh("a") is None
+    await kept.get("a")
+    for table.now, row in ((0.9, 1), (1.0, None)):
+        assert kept.fresh("a") == row
+    assert len(table.reads) == 1
+
+
 async def test_a_row_that_has_gone_is_no_longer_believed_after_its_renewal() -> None:
     table = Table(a=1)
     kept = table.kept()

@@ -1,0 +1,67 @@
+"""What comes while a task runs becomes jobs at once: in one turn of the engine, without any wait for a clock."""
+
+from itertools import pairwise
+from typing import Any
+
+from tests.engine import invariants
+from tests.engine.play import FILES, add_dataset, add_files, close_dataset, hot, lose, run_with
+from tests.world import STAGES, World
+
+CHILD: dict[str, Any] = FILES | {"name": "child", "inputs": {"in": {"task": "t", "output": "out"}}}
+TURNS = 2
+"""A turn is one step of each stage in the order of STAGES; the report of a parent's job is seen by aggregate, which is the last of a turn."""
+
+
+async def turn(world: World, n: int = 1) -> None:
+    """Each stage takes one step, n times."""
+    for _ in range(n):
+        for step in STAGES:
+            await step(world.pool, world.services)
+
+
+async def test_a_registered_file_is_claimable_after_one_turn_of_the_engine(world: World) -> None:
+    dataset_id = await add_dataset(world, 0, is_open=True)
+    task_id = await world.submit(**FILES)
+    await world.settle()
+    for n in range(1, 6):
+        await add_files(world, dataset_id, 1, n)
+        await turn(world)
+        assert await hot(world, task_id) == {"activated": n}
+    await close_dataset(world, dataset_id)
+    await world.run_all()
+    assert (await world.status(task_id), (await world.progress(task_id)).n_finished) == ("done", 5)
+    await invariants.check(world)
+
+
+async def test_a_child_has_a_claimable_job_within_two_turns_of_the_parents_report(world: World) -> None:
+    await world.submit()
+    child = await world.submit(**CHILD)
+    await world.settle()
+    for n, job in enumerate(await world.claim(5), 1):
+        await world.report(job)
+        await turn(world, TURNS)
+        assert await hot(world, child) == {"activated": n}
+    await world.run_all()
+    assert await world.status(child) == "done"
+    await invariants.check(world)
+
+
+async def test_a_chain_of_four_starts_with_the_first_file_and_ends_with_the_last(world: World) -> None:
+    first = await world.submit()
+    names = ["t", "second", "third", "fourth"]
+    chain = [first]
+    for parent, name in pairwise(names):
+        chain.append(await world.submit(**FILES | {"name": name, "inputs": {"in": {"task": parent, "output": "out"}}}))
+    await world.settle()
+    (job,) = await world.claim()
+    for task_id, name in zip(chain, names, strict=True):
+        assert job.task_name == name
+        await world.report(job)
+        await world.settle()
+        if name != "fourth":
+            job = next(each for each in await world.claim(10) if each.task_name != "t")
+        assert await world.status(task_id) == "running"
+    await lose(world)
+    await run_with(world, {})
+    assert [await world.status(task_id) for task_id in chain] == ["done"] * 4
+    await invariants.check(world)
