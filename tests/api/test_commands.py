@@ -65,6 +65,42 @@ async def test_what_is_set_is_checked_at_the_door(api: Api) -> None:
     assert (await api.ada.post(f"/tasks/{task_id}/set", json={"queues": ["local"], "memory_mb": 2000})).status_code == 202
 
 
+async def test_a_priority_of_zero_is_set(api: Api) -> None:
+    task_id = await submitted(api)
+    for body, wanted in (({"priority": 0, "attempts": 2}, {"priority": 0, "attempts": 2}), ({"priority": 0}, {"priority": 0})):
+        taken = await api.ada.post(f"/tasks/{task_id}/set", json=body)
+        assert (await api.ada.get(f"/commands/{taken.json()['command_id']}")).json()["arguments"] == wanted
+        await api.world.settle()
+        assert (await api.ada.get(f"/tasks/{task_id}")).json()["priority"] == 0
+
+
+async def test_whether_others_tasks_are_reached_is_said_by_the_door_and_by_no_body(api: Api) -> None:
+    for name in ("one", "two", "three"):
+        await api.ada.post("/tasks", json=document(name))
+    await api.world.run_all()
+    for name in ("one", "two", "three"):
+        reads = {"inputs": {"in": {"dataset": f"user.ada:{name}.out"}}, "program": {"command": "cat %IN > %OUT"}, "split": {"files_per_job": 1}}
+        assert (await api.bob.post("/tasks", json=document(f"of-{name}", **reads))).status_code == 201
+    await api.world.run_all()
+    forged = await api.ada.post("/tasks/one/obsolete", json={"is_production": True})
+    assert (forged.status_code, forged.json()["code"]) == (422, "unknown_field")
+    many: dict[str, Any] = {"verb": "obsolete", "selector": {"names": ["three"]}}
+    assert (await api.ada.post("/tasks/commands", json=many | {"arguments": {"is_production": True}})).json()["code"] == "unknown_field"
+    assert (await api.ada.post("/tasks/one/obsolete")).status_code == 202
+    assert (await api.operator.post("/tasks/two/obsolete")).status_code == 202
+    assert (await api.operator.post("/tasks/commands", json=many)).json()["n_asked"] == 1
+    await api.world.settle()
+    assert [(await api.bob.get(f"/tasks/of-{name}")).json()["status"] for name in ("one", "two", "three")] == ["done", "obsolete", "obsolete"]
+
+
+async def test_a_selector_beyond_what_the_database_holds_is_refused_at_the_door(api: Api) -> None:
+    for selector, field in (({"ids": [2**63]}, "selector.ids"), ({"ids": [0]}, "selector.ids"), ({"names": ["x"] * 51}, "selector.names")):
+        answer = await api.ada.post("/tasks/commands", json={"verb": "kill", "selector": selector, "dry_run": True})
+        assert (answer.status_code, answer.json()["field"].startswith(field)) == (422, True), answer.json()
+    largest = await api.ada.post("/tasks/commands", json={"verb": "kill", "selector": {"ids": [2**63 - 1]}, "dry_run": True})
+    assert largest.json()["n_selected"] == 0
+
+
 async def test_a_fork_is_made_at_once_and_once(api: Api) -> None:
     task_id = await submitted(api)
     await api.world.run_all()

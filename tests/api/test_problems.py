@@ -71,7 +71,7 @@ async def test_what_is_no_json_is_malformed(api: Api) -> None:
 
 async def test_an_unknown_filter_is_refused_with_those_that_are_known(api: Api) -> None:
     body = pointed(await api.ada.get("/tasks?statsu=done"), 422, "unknown_field", "statsu", "done")
-    assert body["allowed"] == "cursor, limit, name, owner, status"
+    assert body["allowed"] == "cursor, limit, name, owner, status, stuck"
     assert body["hint"] == "did you mean status?"
 
 

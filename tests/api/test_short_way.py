@@ -319,3 +319,13 @@ async def test_no_more_heads_are_kept_than_a_server_has_room_for(api: Api, monke
             assert (await client.ask(client.call(HEARTBEAT, head=f"X-Other: {n}\r\n")))[0] == 200
             assert len(door(api).known) <= 3
         assert (await client.ask(client.call(HEARTBEAT)))[0] == 200
+
+
+@pytest.mark.parametrize("leading", [b"\r\n\r\n", b"\r\n", b"\n\n"])
+async def test_empty_lines_before_a_head_are_no_head_that_is_kept(api: Api, leading: bytes) -> None:
+    async with connected(api) as client:
+        call = client.call(HEARTBEAT, head="X-Other: 1\r\n")
+        assert (await client.ask(leading + call))[0] == 200
+        assert all(b"authorization: bearer " in head.lower() for head in door(api).known)
+        assert (await client.ask(leading + call))[0] == 200
+        assert Watched.parsed == 2

@@ -10,6 +10,7 @@ import os
 import random
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ WAITS = {"input.missing", "goal_missed", "parent_incomplete", "scouts.failed"}
 """Codes (or rules) of reasons for which a task may stand still: a dataset that nobody makes, and what a person has to decide."""
 
 
+@cache
 def drawn(n: int) -> list[dict[str, Any]]:
     """The first n documents of the strategy, always the same ones."""
     found: list[dict[str, Any]] = []
@@ -93,7 +95,7 @@ def _adapt_input(spec: dict[str, Any]) -> None:
 
 
 async def prepare(world: World) -> list[World]:
-    """Makes two large queues, q and r, beside the small one, the datasets user.ada:x and y, and a task z-evgen whose output can be read; returns the queues' servers."""
+    """Makes two large queues, q and r, the datasets user.ada:x and y, and a task z-evgen whose output can be read; returns the servers of all queues."""
     await add_dataset(world, 7, "x")
     await add_dataset(world, 3, "y")
     await world.submit(name="z-evgen", outputs={"muons": "m.root"})

@@ -36,6 +36,7 @@ QUERIES: dict[tuple[str, str], list[Any]] = {
     ("catalogue", "close_outputs"): [1],
     ("commands", "take"): [1],
     ("idempotency", "drop_old"): [7],
+    ("listing", "unlisted"): [100],
     ("tasks", "children"): [1],
     ("units", "cancel_rest"): [1],
     ("units", "reopen_failed"): [1, 3],

@@ -69,7 +69,7 @@ def may_see(who: Who, community: str) -> bool:
 
 def command(who: Who, owner_id: int, owner: str, community: str) -> None:
     """Raises Denied unless the caller owns the thing, has the production role in its community, or is an operator."""
-    if is_operator(who) or who.user_id == owner_id or (Role.PRODUCTION in who.roles and who.community == community):
+    if who.user_id == owner_id or is_production(who, community):
         return
     raise Denied(
         f"this belongs to {owner}", code="not_owner", field="owner", value=who.name, allowed=f"{owner}, the production role or an operator",
@@ -77,9 +77,14 @@ def command(who: Who, owner_id: int, owner: str, community: str) -> None:
     )  # fmt: skip
 
 
+def is_production(who: Who, community: str) -> bool:
+    """Whether the caller commands all tasks of a community: with its production role, or as an operator."""
+    return is_operator(who) or (Role.PRODUCTION in who.roles and who.community == community)
+
+
 def may_ask(who: Who, verb: Verb, owner_id: int, community: str) -> bool:
     """Whether the caller may give this command to a task: operators and the production role of its community always, its owner as the table says."""
-    if is_operator(who) or (Role.PRODUCTION in who.roles and who.community == community):
+    if is_production(who, community):
         return True
     return WHO_MAY[verb] is Permit.OWNER and who.user_id == owner_id
 

@@ -53,13 +53,14 @@ def configure_command(parser: argparse.ArgumentParser, *, may_select: bool = Tru
 
 def run_command(session: Session, arguments: argparse.Namespace, verb: str, body: TaskCommand) -> ExitCode:
     """Gives the command to each task that is named, or to all that are selected."""
-    if _selects(arguments):
+    if selects(arguments):
         return _command_selected(session, arguments, verb, body)
     return command_tasks(session, arguments, lambda client, task: client.tasks.command(task, verb, body))
 
 
-def _selects(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.name or arguments.status or arguments.older_than or arguments.owner or arguments.all)
+def selects(arguments: argparse.Namespace) -> bool:
+    """Whether many tasks are selected, or are to be counted only: never a command for those that are named."""
+    return bool(arguments.name or arguments.status or arguments.older_than or arguments.owner or arguments.all or arguments.dry_run)
 
 
 def command_tasks(session: Session, arguments: argparse.Namespace, command: Callable[[Client, str], CommandAnswer]) -> ExitCode:
@@ -109,12 +110,12 @@ def _show(answers: Sequence[Applied], session: Session) -> None:
 
 def _command_selected(session: Session, arguments: argparse.Namespace, verb: str, body: TaskCommand) -> ExitCode:
     """Counts first, asks, and is refused when another number of tasks takes the command by then."""
-    from pandawms.wire.command import BulkCommand
+    from pandawms.wire.command import BulkCommand, said
 
     if arguments.references:
-        raise Invalid("tasks are named, and selected", code="usage", field="TASK", value=arguments.references[0], hint="give names, or a selection")
-    words = {name: value for name, value in msgspec.to_builtins(body).items() if value not in (None, "", False, [], {})}
-    given = BulkCommand(verb=verb, selector=selector(arguments), arguments=words, dry_run=True)  # type: ignore[arg-type]  # the caller's verbs are those
+        raise Invalid("tasks are named, and selected", code="usage", field="TASK", value=arguments.references[0],
+                      hint="give names, or a selection; --dry-run counts a selection only, as in --dry-run --name NAME")  # fmt: skip
+    given = BulkCommand(verb=verb, selector=selector(arguments), arguments=said(body), dry_run=True)  # type: ignore[arg-type]  # the caller's verbs are those
     with session.client() as client:
         preview = client.tasks.command_many(given)
         if arguments.dry_run:

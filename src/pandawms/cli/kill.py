@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pandawms.cli.commanding import command_tasks, configure_command, run_command
+from pandawms.cli.commanding import command_tasks, configure_command, run_command, selects
 from pandawms.cli.references import parse_reference
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     """Asks for it, for each task or job; the first refusal ends the command."""
     from pandawms.wire.command import TaskCommand
 
-    if arguments.references:
+    if arguments.references and not selects(arguments):
         return command_tasks(session, arguments, lambda client, name: _kill(client, name, arguments.reason))
     return run_command(session, arguments, "kill", TaskCommand(reason=arguments.reason))
 

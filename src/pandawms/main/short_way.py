@@ -19,6 +19,8 @@ from pandawms.api.pilot_door import HEAD, Answer, Asked, PilotDoor
 from pandawms.main.one_write import OneWrite
 
 _END = b"\r\n\r\n"
+_LEADING = (b"\r", b"\n")
+"""The parser skips empty lines before a request, so the first end of a head that we see would not be its end."""
 _NOT_PLAIN = {b"expect", b"transfer-encoding", b"upgrade"}
 _CLOSE = b"connection: close\r\n"
 _FIRST_LINES = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
@@ -49,7 +51,7 @@ class ShortWay(OneWrite):
         if self._asked is not None:
             self._held += data
             self._go_on()
-        elif self._is_at_rest() and (end := data.find(_END) + len(_END)) >= len(_END):
+        elif self._is_at_rest() and data[:1] not in _LEADING and (end := data.find(_END) + len(_END)) >= len(_END):
             self._head = data[:end]
             self._asked = self._known.get(self._head)
             if self._asked is not None:

@@ -14,8 +14,6 @@ async def has_archived(connection: Connection, task_id: int) -> bool:
 async def share_units(connection: Connection, from_dataset_id: int, task_id: int, task_dataset_id: int, max_attempts: int) -> None:
     """Lists the units of an input in another task: finished ones as finished, all others as ready, with the same numbers and events."""
     await sql.share_units(connection, from_dataset_id=from_dataset_id, task_id=task_id, task_dataset_id=task_dataset_id, max_attempts=max_attempts)
-    await sql.share_ranges(connection, from_dataset_id=from_dataset_id, task_id=task_id, task_dataset_id=task_dataset_id, max_attempts=max_attempts)
-    await sql.count_units(connection, from_dataset_id=from_dataset_id, task_dataset_id=task_dataset_id)
 
 
 async def share_files(connection: Connection, from_task_id: int, task_id: int) -> int:

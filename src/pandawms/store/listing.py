@@ -60,6 +60,16 @@ async def sources(connection: Connection, task_dataset_id: int) -> list[str]:
     return [row["did"] async for row in sql.sources(connection, task_dataset_id=task_dataset_id)]
 
 
+async def drop_missing(connection: Connection, task_dataset_id: int) -> None:
+    """Forgets the datasets of an input that do not exist."""
+    await sql.drop_missing(connection, task_dataset_id=task_dataset_id)
+
+
+async def complete_numbers(connection: Connection, task_dataset_id: int) -> None:
+    """Says that no more numbers of a pseudo input will come."""
+    await sql.complete_numbers(connection, task_dataset_id=task_dataset_id)
+
+
 async def find_missing(connection: Connection, task_id: int) -> list[str]:
     """Ties what the task waited for and what exists now; returns the full names of what is missing still."""
     await sql.find_sources(connection, task_id=task_id)
@@ -69,6 +79,11 @@ async def find_missing(connection: Connection, task_id: int) -> list[str]:
 async def waiting_found(connection: Connection, n: int) -> list[int]:
     """Returns tasks that wait for a dataset which exists now, for the caller alone until its transaction ends."""
     return [row["task_id"] async for row in sql.waiting_found(connection, n=n)]
+
+
+async def unlisted(connection: Connection, n: int) -> list[int]:
+    """Returns ready tasks whose primary input was never listed, for the caller alone until its transaction ends."""
+    return [row["task_id"] async for row in sql.unlisted(connection, n=n)]
 
 
 async def list_files(connection: Connection, task_id: int, task_dataset_id: int, choice: Choice, cut: Cut, *, grows: bool = True) -> Listed:

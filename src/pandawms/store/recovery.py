@@ -47,6 +47,17 @@ async def files_of(connection: Connection, job_ids: Sequence[int]) -> list[int]:
     return [row["file_id"] async for row in sql.files_of(connection, job_ids=list(job_ids))]
 
 
+async def details(connection: Connection, job_ids: Sequence[int]) -> tuple[bool, bool]:
+    """Returns whether what one of these jobs read and wrote has left the database for files, and whether one of them merged."""
+    row = await sql.details(connection, job_ids=list(job_ids))
+    return row["is_archived"], row["has_merge"]
+
+
+async def is_unended(connection: Connection, file_ids: Sequence[int]) -> bool:
+    """Whether a job that wrote one of these files waits for its merge."""
+    return bool(await sql.is_unended(connection, file_ids=list(file_ids)))
+
+
 async def sharing(connection: Connection, file_ids: Sequence[int]) -> dict[int, int]:
     """Returns the copies of these files in forks, with the task of each."""
     return {row["file_id"]: row["task_id"] async for row in sql.sharing(connection, file_ids=list(file_ids))}

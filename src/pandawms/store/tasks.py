@@ -48,6 +48,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """A task that reads the outputs of another."""
+
+    task_id: int
+    status: str
+    owner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobCount:
     """How many jobs of a task have a status, how many of them were another attempt, and what the ended ones used."""
 
@@ -190,6 +199,11 @@ async def next_round(connection: Connection, task_id: int) -> None:
 async def children(connection: Connection, task_id: int) -> list[tuple[int, str]]:
     """Returns the ids and statuses of the tasks that read this one's outputs."""
     return [(row["task_id"], row["status"]) async for row in sql.children(connection, task_id=task_id)]
+
+
+async def offspring(connection: Connection, task_id: int) -> list[Child]:
+    """Returns the tasks that read this one's outputs, with their owners."""
+    return [Child(**row) async for row in sql.children(connection, task_id=task_id)]
 
 
 async def communities(connection: Connection, task_ids: Collection[int]) -> dict[int, str]:

@@ -168,8 +168,20 @@ async def _units_of(connection: Connection, ranges: Sequence[Range]) -> list[Uni
             connection, task_dataset_ids=[r.task_dataset_id for r in with_rows], from_numbers=[r.from_number for r in with_rows],
             to_numbers=[r.to_number for r in with_rows],
         )  # fmt: skip
-        found += [Unit(*row) async for row in rows]
+        listed = [Unit(*row) async for row in rows]
+        await _forget_stale(connection, with_rows, listed)
+        found += listed
     return found
+
+
+async def _forget_stale(connection: Connection, ranges: Sequence[Range], listed: Sequence[Unit]) -> None:
+    """Takes numbers out of ranges whose rows went on without them: an engine of release 0.2, which knows no ranges, has changed them."""
+    if len(listed) == sum(each.to_number - each.from_number + 1 for each in ranges):
+        return
+    known = {(unit.task_dataset_id, unit.number) for unit in listed}
+    stale = [(each.task_dataset_id, n) for each in ranges for n in range(each.from_number, each.to_number + 1) if (each.task_dataset_id, n) not in known]
+    task_dataset_ids, numbers = zip(*stale, strict=True)
+    await sql.use_ranges(connection, task_dataset_ids=task_dataset_ids, from_numbers=numbers, to_numbers=numbers)
 
 
 async def use(connection: Connection, untouched: Sequence[Unit]) -> None:

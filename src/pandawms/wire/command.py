@@ -110,11 +110,16 @@ BODIES: Mapping[Verb, type[TaskCommand]] = {
 """The body of each command."""
 
 
+def said(body: TaskCommand) -> dict[str, Any]:
+    """Returns what a body says, without what it leaves as it is: nothing, no, and what is empty. A zero is said."""
+    return {name: value for name, value in msgspec.to_builtins(body).items() if value is not None and value is not False and value not in ("", [], {}, ())}
+
+
 class TaskSelector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which tasks: those that match all that is given. Names may hold * and ?; without `owner` they are the caller's own; `all` alone means all of these."""
 
-    ids: Annotated[tuple[int, ...], Meta(max_length=10_000)] = ()
-    names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=1000)] = ()
+    ids: Annotated[tuple[Annotated[int, Meta(ge=1, le=2**63 - 1)], ...], Meta(max_length=10_000)] = ()
+    names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=50)] = ()
     statuses: Annotated[tuple[str, ...], Meta(max_length=50)] = ()
     owner: Annotated[str, Meta(max_length=100)] | None = None
     older_than_seconds: Annotated[float, Meta(ge=0, le=3_153_600_000)] | None = None

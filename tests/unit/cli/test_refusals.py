@@ -189,6 +189,21 @@ def test_a_selection_that_nothing_takes_is_said_so_and_names_beside_one_are_refu
     assert panda("resume", "--all", "--older-than", "soon")[2].startswith("error: soon is no time")
 
 
+@pytest.mark.parametrize("verb", ["kill", "pause", "obsolete"])
+@pytest.mark.parametrize("words", [("--dry-run",), ("--status", "failed"), ("--all",)])
+def test_a_task_that_is_named_is_not_commanded_beside_a_selection_or_a_dry_run(panda: Panda, verb: str, words: tuple[str, ...]) -> None:
+    with stand_in(in_turn(Said(body=PREVIEW))) as server:
+        code, _, err = panda(verb, "my-task", *words, server=server)
+        assert not server.seen
+    assert (code, err.splitlines()[0]) == (2, "error: tasks are named, and selected [TASK = 'my-task']")
+
+
+def test_a_zero_is_sent_to_many(panda: Panda) -> None:
+    with stand_in(in_turn(Said(body=PREVIEW))) as server:
+        panda("set", "--all", "--dry-run", "--priority", "0", server=server)
+        assert json.loads(server.seen[0].body)["arguments"] == {"priority": 0}
+
+
 def test_changes_are_given_by_field(panda: Panda) -> None:
     taken = Said(body={"command_id": 1, "subject": "task 7", "status": "done"})
     applied = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "extended"})

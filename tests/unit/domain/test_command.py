@@ -28,8 +28,9 @@ MATRIX = {
     Verb.OBSOLETE: words("done finished"),
     Verb.RECOVER: words("ready scouting scouted running merging pending throttled paused done finished"),
     Verb.FORK: words("ready scouting scouted running merging pending throttled paused exhausted finishing done finished failed aborted"),
-    Verb.SET: words("waiting staging registered defined assigning topreprocess preprocessing ready scouting scouted running merging pending throttled paused"
-                    " exhausted"),
+    Verb.SET: words(
+        "waiting staging registered defined assigning topreprocess preprocessing ready scouting scouted running merging pending throttled paused exhausted"
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from pandawms.api.paging import PageSize, whole
 from pandawms.api.policies import Action
 from pandawms.domain.command import Verb, check_accepted
 from pandawms.domain.errors import NotFound
+from pandawms.domain.identity import Who
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
 from pandawms.engine import forking, selecting
@@ -35,12 +36,15 @@ from pandawms.wire.command import (
     SelectedTask,
     SetCommand,
     TaskCommand,
+    said,
 )
 from pandawms.wire.decode import decode
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
 from pandawms.wire.task import CommandAnswer, SubmitAnswer
 
 COMMAND = {"policy": Action.COMMAND, "is_repeatable": True}
+CASCADING = frozenset({Verb.RETRY, Verb.OBSOLETE})
+"""The commands that go on to tasks that read the outputs, as far as whoever asked may command them."""
 
 
 @post("/tasks/{task:str}/kill", opt=COMMAND, status_code=202)
@@ -125,7 +129,7 @@ async def _command(request: Call, reference: str, verb: Verb, data: TaskCommand 
     async def work(connection: Connection) -> dict[str, Any]:
         task = await finding.task(connection, request.who, reference)
         policies.ask(request.who, verb, task.owner_id, task.owner, task.community)
-        arguments = given(data or BODIES[verb]())
+        arguments = given(request.who, verb, data or BODIES[verb](), task.community)
         await asking.check(connection, task, verb, arguments)
         command_id = await commands.ask(connection, str(verb), task_id=task.task_id, asked_by=request.who.user_id, arguments=arguments)
         await wake.stages(connection, Stage.COMMAND)
@@ -134,9 +138,9 @@ async def _command(request: Call, reference: str, verb: Verb, data: TaskCommand 
     return CommandAnswer(**(await once(request, work)).answer)
 
 
-def given(body: TaskCommand) -> dict[str, Any]:
-    """Returns what a body says, without what it leaves as it is."""
-    return {name: value for name, value in msgspec.to_builtins(body).items() if value not in (None, "", False, [], {}, ())}
+def given(who: Who, verb: Verb, body: TaskCommand, community: str) -> dict[str, Any]:
+    """Returns what a body says; for a command that goes on to the tasks that read the outputs, also whether whoever asks may command those of others."""
+    return said(body) | ({"is_production": True} if verb in CASCADING and policies.is_production(who, community) else {})
 
 
 @post("/tasks/{task:str}/fork", opt={"policy": Action.SUBMIT, "is_repeatable": True}, status_code=201)
@@ -160,7 +164,7 @@ async def fork(request: Call, task: FromPath[str], data: RequestBody[ForkRequest
 async def many(request: Call, data: RequestBody[BulkCommand]) -> BulkAnswer:
     """Gives one command to many tasks, or (dry_run) says how many would take it. Those that do not are counted by why not."""
     verb, who = Verb(data.verb), request.who
-    arguments = given(decode(BODIES[verb], data.arguments))
+    arguments = given(who, verb, decode(BODIES[verb], data.arguments), who.community)
 
     async def work(connection: Connection) -> dict[str, Any]:
         await asking.check_arguments(connection, verb, arguments, who.community)

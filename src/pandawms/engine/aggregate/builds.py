@@ -23,15 +23,16 @@ WHO = str(Stage.PLACE)
 AVOID_SECONDS = 30 * 86_400.0
 """How long a task leaves out a queue where its build has failed for good, unless a retry comes before."""
 MOST_CHANGED = 1_000
-"""Jobs that one transaction releases or ends; the others follow at the next touch, which it asks for."""
+"""Jobs that one transaction releases or ends (but for those of a lost library, which end at once); the others follow at the next touch, which it asks for."""
 
 
 @dataclass(slots=True)
 class _Changes:
-    """What follows for jobs and queues: jobs that go on, jobs that end (how), and queues that are left out (why)."""
+    """What follows for jobs and queues: jobs that go on, jobs that end (how), those of them that end now or never, and queues that are left out (why)."""
 
     release: list[int] = field(default_factory=list)
     ends: dict[int, tuple[JobEvent, Outcome]] = field(default_factory=dict)
+    ends_now: set[int] = field(default_factory=set)
     avoided: dict[int, tuple[float, str]] = field(default_factory=dict)
 
 
@@ -80,7 +81,8 @@ async def _give_up(connection: Connection, build: Build, reason: str, changes: _
 async def _lost(connection: Connection, build: Build, document: TaskDocument, changes: _Changes) -> None:
     """What is queued for the lost library would fail as the job did that missed it: it is withdrawn, and its units come back with a new build."""
     gone = outcome(Code.PREDECESSOR_FAILED, "the file that its build made is lost")
-    changes.ends |= dict.fromkeys(await builds.queued(connection, build), (JobEvent.CLOSE, gone))
+    changes.ends_now |= set(await builds.queued(connection, build))  # the build's row, by which they are found, changes below
+    changes.ends |= dict.fromkeys(changes.ends_now, (JobEvent.CLOSE, gone))
     if build.failures + 1 < document.retry.max_attempts:
         await builds.put(connection, build, builds.WANTED, failures=build.failures + 1, reason=gone.message)
     else:
@@ -90,7 +92,7 @@ async def _lost(connection: Connection, build: Build, document: TaskDocument, ch
 async def _apply(connection: Connection, task_id: int, changes: _Changes) -> None:
     """All jobs are locked at once, in order. Jobs that the end of the build did not release, since somebody held them at that moment, are released now;
     those that wait for a build that was given up are closed, and no others: their units are tried elsewhere."""
-    chosen = sorted([*changes.release, *changes.ends])[:MOST_CHANGED]
+    chosen = sorted({*changes.ends_now, *sorted([*changes.release, *changes.ends])[:MOST_CHANGED]})
     held = await leases.lock(connection, chosen, QUEUED) if chosen else []
     released = [job.job_id for job in held if job.job_id in set(changes.release)]
     if released:

@@ -21,7 +21,7 @@ from pandawms.wire.document_view import primary
 WHO = str(Stage.AGGREGATE)
 JOBS_A_TIME = 1_000
 """Jobs that one transaction ends."""
-MESSAGES = 5_000
+MESSAGES = 1_000
 """Different messages of failures that a summary reads, the most frequent."""
 
 
@@ -34,6 +34,8 @@ async def judge(connection: Connection, task: tasks.Task, document: TaskDocument
             text = f"its goal of {facts.goal.percent:g} % is reached"
             await ask(connection, task, Verb.FINISH, {"reason": text, "soft": True, "is_automatic": True})
         return
+    if await commands.is_pending(connection, task.task_id):
+        return  # it may open units again: its answer touches the task
     if await retry_rules.has_unjudged(connection, task.task_id):
         return  # a failure that was reported since failures were judged: its own touch brings the task back
     if facts.parent_status is not None and not TASK.is_final(facts.parent_status):

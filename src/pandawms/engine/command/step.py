@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import asyncpg
 import structlog
 
 from pandawms.domain.codes import Code
@@ -41,6 +42,11 @@ APPLIERS: Mapping[Verb, Callable[[Round, Decision], Awaitable[Done | More]]] = {
 }
 """Who applies each command. A fork is made at once, by whoever asks."""
 
+IN_EACH_OTHERS_WAY: tuple[type[Exception], ...] = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError)
+"""Failures of a round that say nothing about its command: a deadlock with another writer, a lock or memory that could not be had. The same round may succeed
+when it is done again."""
+AGAIN_SECONDS = 1.0
+
 
 async def step(pool: Pool, services: Services) -> int:
     """Takes one pending command one round further, in one transaction; returns 1, or 0 when none was due."""
@@ -58,6 +64,9 @@ async def _advance(connection: Connection, services: Services, command: Pending)
             found = await _round(connection, services, command)
     except DATABASE_AWAY:
         raise
+    except IN_EACH_OTHERS_WAY as error:
+        log.warning("command.again", command_id=command.command_id, verb=command.verb, error=str(error))
+        found = More(command.progress or {}, AGAIN_SECONDS)
     except PandaError as error:
         found = Done(f"refused: {error.detail}")
     except Exception as error:
@@ -74,6 +83,7 @@ async def _round(connection: Connection, services: Services, command: Pending) -
     if command.job_id is not None:
         return Done(await _kill_job(connection, command.job_id, command))
     assert command.task_id is not None, "a command is about a task or a job"
+    await tasks.hold(connection, command.task_id)  # aggregate judges it before this round or after
     task = await tasks.get(connection, command.task_id)
     assert task is not None, "a command names a task"
     given = Round(connection, services, command, task)

@@ -28,6 +28,16 @@ async def tie_new(connection: Connection, task_id: int, document: TaskDocument) 
                 await listing.add_sources(connection, tied.task_dataset_id, [(did, None) for did in new])
 
 
+async def find_missing(connection: Connection, task_id: int, document: TaskDocument) -> list[str]:
+    """Ties what the task waited for and what exists now; returns what it has to wait for still. What it may do without is forgotten."""
+    if not await listing.find_missing(connection, task_id):
+        return []
+    for tied in await units.task_datasets(connection, [task_id]):
+        if tied.role == "input" and tied.stream in document.inputs and document.inputs[tied.stream].if_missing == "ignore":
+            await listing.drop_missing(connection, tied.task_dataset_id)
+    return await listing.find_missing(connection, task_id)
+
+
 async def list_inputs(connection: Connection, task_id: int, document: TaskDocument) -> Outcome:
     """Lists what is not listed yet. Raises Invalid, whose code and text tell the user, when the task can never work as it is written."""
     tied = {d.stream: d for d in await units.task_datasets(connection, [task_id]) if d.role in ("input", "pseudo_input")}
@@ -55,6 +65,7 @@ async def _numbers(connection: Connection, source: units.TaskDataset, document: 
             n_units = await units.add_event_chunks(
                 connection, *ids, first=first, count=how.first + how.count - first, chunk=how.chunk, max_attempts=attempts
             )  # fmt: skip
+    await listing.complete_numbers(connection, source.task_dataset_id)  # an extension may bring none
     return Outcome(n_units, is_complete=True)
 
 

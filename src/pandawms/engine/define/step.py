@@ -28,7 +28,7 @@ NAMED = 5
 
 async def step(pool: Pool, services: Services) -> int:
     """Makes registered tasks ready, wakes those whose input appeared, and feeds growing inputs; returns how many of all these."""
-    return await _wake(pool, services) + await _list_new(pool, services) + await _feed(pool, services)
+    return await _wake(pool, services) + await _go_back(pool, services) + await _list_new(pool, services) + await _feed(pool, services)
 
 
 async def _wake(pool: Pool, services: Services) -> int:
@@ -37,6 +37,15 @@ async def _wake(pool: Pool, services: Services) -> int:
         found = await listing.waiting_found(connection, services.options.tasks_per_step)
         for task_id in found:
             await tasks.move(connection, task_id, TaskEvent.FIND_INPUT, WHO)
+        return len(found)
+
+
+async def _go_back(pool: Pool, services: Services) -> int:
+    """Tasks that a command made ready while they waited for an input are listed first."""
+    async with pool.acquire() as connection, connection.transaction():
+        found = await listing.unlisted(connection, services.options.tasks_per_step)
+        for task_id in found:
+            await tasks.move(connection, task_id, TaskEvent.RELIST, WHO)
         return len(found)
 
 
@@ -63,7 +72,7 @@ async def _list_one(pool: Pool) -> bool:
 async def _define(connection: Connection, task_id: int, document: TaskDocument) -> tuple[TaskEvent, dict[str, Any] | None]:
     """Lists the inputs; returns what follows for the task and why. What cannot work leaves nothing listed."""
     await inputs.tie_new(connection, task_id, document)
-    if missing := await listing.find_missing(connection, task_id):
+    if missing := await inputs.find_missing(connection, task_id, document):
         return TaskEvent.WAIT, _missing(missing)
     try:
         async with connection.transaction():

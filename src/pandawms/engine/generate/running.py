@@ -75,7 +75,7 @@ class Window:
 async def make(connection: Connection, services: Services, part: Part) -> int:
     """Makes the jobs of a part and returns how many. Raises Conflict when the task was shut meanwhile: then nothing may be kept."""
     document = applied(decode_document(part.task.document), part.task.ordered)
-    if document.split.max_jobs is not None or of_task.may_scout(document, part.task.status, part.task.ordered):
+    if _goes_alone(document) or of_task.may_scout(document, part.task.status, part.task.ordered):
         await splitting.hold(connection, part.task.task_id)
     place = await _place(connection, part, document)
     if place.document.build is not None:
@@ -87,6 +87,11 @@ async def make(connection: Connection, services: Services, part: Part) -> int:
         return await _nothing(connection, services, place, window)
     await _settle(connection, place, window)
     return len(window.found.jobs)
+
+
+def _goes_alone(document: TaskDocument) -> bool:
+    """Whether one part of a task must not begin before the last one has ended: jobs are counted, or each is cut where a group or an equal part ends."""
+    return (document.split.max_jobs is not None and not primary(document)[1].is_numbered) or of_task.needs_all(document)
 
 
 async def _place(connection: Connection, part: Part, document: TaskDocument) -> Place:
@@ -103,13 +108,14 @@ async def _place(connection: Connection, part: Part, document: TaskDocument) -> 
 
 async def _most_first(connection: Connection, task: tasks.Task, document: TaskDocument, source: TaskDataset) -> tuple[int | None, bool]:
     """How many first attempts may be made now, and whether as scouts; the caller holds the task where that is counted."""
-    most_jobs, asks = document.split.max_jobs, of_task.may_scout(document, task.status, task.ordered)
+    most_jobs = None if primary(document)[1].is_numbered else document.split.max_jobs  # numbers are cut when they are listed
+    asks = of_task.may_scout(document, task.status, task.ordered)
     if most_jobs is None and not asks:
         return None, False
     course = await splitting.course(connection, task.task_id)
     n_jobs = of_task.outlook(document, task.learned, task.ordered, source).n_jobs
     scouts = of_task.scouts(document, task.status, course, n_jobs) if asks else None
-    left = None if most_jobs is None or primary(document)[1].is_numbered else max(0, most_jobs - course.n_first)
+    left = None if most_jobs is None else max(0, most_jobs - course.n_first)
     return min((n for n in (scouts, left) if n is not None), default=None), scouts is not None
 
 

@@ -106,7 +106,8 @@ def _limit(task: RestingTask, now: datetime) -> Step | None:
 
 def _stuck(task: RestingTask, now: datetime) -> Step:
     """A status without end needs a reason. What its jobs hold is explained by them; a reason that no longer holds goes."""
-    status, code = TaskStatus(task.status), (task.reason or {}).get("code")
+    reason = task.reason or {}
+    status, code = TaskStatus(task.status), reason.get("code") or reason.get("rule")  # a line of the table of verdicts says it, too
     lives_by_jobs = OF_TASKS[status].seconds is None and status not in PERSONS
     if code == f"stuck.{status}" and lives_by_jobs and task.has_jobs:
         return Step(is_cleared=True)
@@ -118,7 +119,7 @@ def _stuck(task: RestingTask, now: datetime) -> Step:
     return Step(reason=_reason(f"stuck.{status}", f"{text} ({said})" if said else text, task.changed_at))
 
 
-PERSONS = frozenset({TaskStatus.WAITING, TaskStatus.PAUSED, TaskStatus.STAGING})
+PERSONS = frozenset({TaskStatus.WAITING, TaskStatus.PAUSED, TaskStatus.STAGING, TaskStatus.EXHAUSTED})
 """Statuses that somebody, or the tape system, ends."""
 
 

@@ -9,8 +9,8 @@ SELECT :task_id, :version, :queue_id, coalesce(max(serial), 0) + 1, 'wanted' FRO
 ON CONFLICT DO NOTHING;
 
 -- name: adopt(task_id, version, queue_id, of_version)!
--- The same library as that of another version, while nothing was made for this one.
-UPDATE task_build b SET status = 'ready', job_id = o.job_id, attempt = o.attempt, serial = o.serial, file_id = o.file_id FROM task_build o
+-- The same library as that of another version, while nothing was made for this one; the serial stays its own, as the names of its next attempts do.
+UPDATE task_build b SET status = 'ready', job_id = o.job_id, attempt = o.attempt, file_id = o.file_id FROM task_build o
 WHERE (b.task_id, b.version, b.queue_id) = (:task_id, :version, :queue_id) AND b.status = 'wanted' AND b.attempt = 0
     AND (o.task_id, o.version, o.queue_id) = (:task_id, :of_version, :queue_id) AND o.status = 'ready';
 

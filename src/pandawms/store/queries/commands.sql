@@ -79,17 +79,18 @@ WITH inputs AS MATERIALIZED (
 SELECT count(*) FROM again;
 
 -- name: reopen_units(task_id, statuses, more_attempts, n)$
--- Some of the settled units of a task in one of these statuses are ready again, with more attempts; returns how many.
+-- Some of the settled units of a task in one of these statuses are ready again, with more attempts; returns how many. A failed unit that has attempts left
+-- was not counted as failed: its task may be retried before the failure is judged.
 WITH units AS MATERIALIZED (
-    SELECT task_file_id, status AS was FROM task_file
+    SELECT task_file_id, status = 'cancelled' OR (status = 'failed' AND attempt >= max_attempts) AS was_counted FROM task_file
     WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status = ANY (:statuses::text[])
     LIMIT :n FOR NO KEY UPDATE
 ), again AS (
     UPDATE task_file u SET status = 'ready', is_ranged = false, max_attempts = u.attempt + :more_attempts,
         max_failures = u.failed_attempts - u.forgiven_failures + :more_attempts
-    FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was
+    FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was_counted
 ), totals AS (
-    SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was IN ('failed', 'cancelled')) AS counted FROM again GROUP BY 1 ORDER BY 1
+    SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was_counted) AS counted FROM again GROUP BY 1 ORDER BY 1
 ), locked AS MATERIALIZED (
     SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
 ), recounted AS (

@@ -5,25 +5,23 @@ SELECT EXISTS (
     WHERE u.task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND u.status = 'finished');
 
 -- name: share_units(from_dataset_id, task_id, task_dataset_id, max_attempts)!
--- The units of an input that have rows, in another task: finished ones name what they stand for, all others are ready.
-INSERT INTO task_file (task_id, task_dataset_id, file_id, number, first_event, n_events, status, max_attempts, shared_from, boundary)
-SELECT :task_id, :task_dataset_id, u.file_id, u.number, u.first_event, u.n_events, CASE u.status WHEN 'finished' THEN 'finished' ELSE 'ready' END,
-    :max_attempts, CASE u.status WHEN 'finished' THEN u.task_file_id END, u.boundary
-FROM task_file u WHERE u.task_dataset_id = :from_dataset_id AND u.status <> 'removed' ORDER BY u.number;
-
--- name: share_ranges(from_dataset_id, task_id, task_dataset_id, max_attempts)!
--- Its units that have no row yet.
-INSERT INTO task_range (task_dataset_id, from_number, to_number, task_id, has_rows, max_attempts, first_event, unit_events, end_event)
-SELECT :task_dataset_id, r.from_number, r.to_number, :task_id, false, :max_attempts, r.first_event, r.unit_events, r.end_event
-FROM task_range r WHERE r.task_dataset_id = :from_dataset_id AND NOT r.has_rows ORDER BY r.from_number;
-
--- name: count_units(from_dataset_id, task_dataset_id)!
--- The counters of an input whose units were shared.
-UPDATE task_dataset td SET n_listed = o.n_listed, n_events = o.n_events, is_complete = o.is_complete, status = 'ready',
-    n_used = c.n, n_finished = c.n, n_events_finished = c.events
-FROM task_dataset o, (
-    SELECT count(*) AS n, coalesce(sum(n_events), 0) AS events FROM task_file WHERE task_dataset_id = :task_dataset_id AND status = 'finished') c
-WHERE td.task_dataset_id = :task_dataset_id AND o.task_dataset_id = :from_dataset_id;
+-- The units of an input in another task, with its counters: those that have rows (finished ones name what they stand for, all others are ready) and those
+-- that have none yet. All of it in one statement, so in one snapshot: a range that becomes rows meanwhile is copied as the one or as the other.
+WITH made AS (
+    INSERT INTO task_file (task_id, task_dataset_id, file_id, number, first_event, n_events, status, max_attempts, shared_from, boundary)
+    SELECT :task_id, :task_dataset_id, u.file_id, u.number, u.first_event, u.n_events, CASE u.status WHEN 'finished' THEN 'finished' ELSE 'ready' END,
+        :max_attempts, CASE u.status WHEN 'finished' THEN u.task_file_id END, u.boundary
+    FROM task_file u WHERE u.task_dataset_id = :from_dataset_id AND u.status <> 'removed' ORDER BY u.number RETURNING status, n_events
+), ranges AS (
+    INSERT INTO task_range (task_dataset_id, from_number, to_number, task_id, has_rows, max_attempts, first_event, unit_events, end_event)
+    SELECT :task_dataset_id, r.from_number, r.to_number, :task_id, false, :max_attempts, r.first_event, r.unit_events, r.end_event
+    FROM task_range r WHERE r.task_dataset_id = :from_dataset_id AND NOT r.has_rows ORDER BY r.from_number
+), finished AS (
+    SELECT count(*) AS n, coalesce(sum(n_events), 0) AS events FROM made WHERE status = 'finished'
+)
+UPDATE task_dataset td SET n_listed = o.n_listed, n_events = o.n_events, is_complete = o.is_complete, status = o.status,
+    n_used = f.n, n_finished = f.n, n_events_finished = f.events
+FROM task_dataset o, finished f WHERE td.task_dataset_id = :task_dataset_id AND o.task_dataset_id = :from_dataset_id;
 
 -- name: share_files(from_task_id, task_id)$
 -- What was written for the shared units, by the jobs that processed them or the merge jobs behind these, or shared before: as files of the outputs of the

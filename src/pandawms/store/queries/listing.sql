@@ -36,6 +36,14 @@ WHERE t.status = 'pending' AND t.ended_at IS NULL AND t.reason ->> 'code' = 'inp
     WHERE td.task_id = t.task_id AND s.dataset_id IS NULL)
 ORDER BY t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
 
+-- name: unlisted(n)
+-- Ready tasks whose primary input was never listed: a reassign or a retry took them from their wait for it. Each for the caller alone until its transaction
+-- ends.
+SELECT t.task_id FROM task t
+WHERE t.status = 'ready' AND t.ended_at IS NULL AND EXISTS (
+    SELECT 1 FROM task_dataset td WHERE td.task_id = t.task_id AND td.is_master AND td.status = 'defined' AND NOT td.is_complete)
+ORDER BY t.task_id LIMIT :n FOR NO KEY UPDATE OF t SKIP LOCKED;
+
 -- name: hold_input(task_dataset_id)!
 -- Makes the caller the only one who lists this input; in a statement of its own, so that the next one sees what others listed.
 SELECT 1 FROM task_dataset WHERE task_dataset_id = :task_dataset_id FOR NO KEY UPDATE;
@@ -151,7 +159,8 @@ WITH source AS MATERIALIZED (
 SELECT file_id, name, size_bytes, events, boundary FROM chosen WHERE :max_events::bigint IS NULL OR before < :max_events::bigint ORDER BY rank LIMIT least(:max_files::bigint, :most::bigint);
 
 -- name: growing(statuses, n)
--- Inputs of active tasks, primary and secondary, whose datasets have grown or closed since they were listed.
+-- Inputs of active tasks, primary and secondary, whose datasets have grown or closed since they were listed; not of those that wait for a dataset that
+-- does not exist yet: all their inputs are listed when it does.
 SELECT td.task_dataset_id, td.task_id, td.stream, td.is_master, p.document
 FROM task_dataset td JOIN task t USING (task_id) JOIN task_template p USING (task_id, version)
 CROSS JOIN LATERAL (
@@ -160,7 +169,15 @@ CROSS JOIN LATERAL (
 ) g
 WHERE td.role = 'input' AND NOT td.is_complete AND td.status <> 'defined' AND t.status = ANY (:statuses::text[])
     AND (g.n_files <> coalesce(td.n_seen, td.n_listed) OR NOT g.is_open)
+    AND NOT EXISTS (SELECT 1 FROM task_dataset m JOIN task_source s USING (task_dataset_id) WHERE m.task_id = td.task_id AND s.dataset_id IS NULL)
 ORDER BY td.task_dataset_id LIMIT :n FOR NO KEY UPDATE OF td SKIP LOCKED;
+
+-- name: drop_missing(task_dataset_id)!
+-- Forgets the datasets of an input that do not exist: the task is not to wait for them.
+DELETE FROM task_source WHERE task_dataset_id = :task_dataset_id AND dataset_id IS NULL;
+
+-- name: complete_numbers(task_dataset_id)!
+UPDATE task_dataset SET is_complete = true WHERE task_dataset_id = :task_dataset_id;
 
 -- name: open_sources()
 -- Names of datasets from outside that active tasks read beside the first of an input, or wait for.

@@ -26,6 +26,17 @@ SELECT job_id FROM given UNION SELECT job_id FROM merges UNION SELECT job_id FRO
 SELECT DISTINCT f.file_id FROM job_file f
 WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'output' AND f.file_id IS NOT NULL AND f.status <> 'lost' ORDER BY 1;
 
+-- name: details(job_ids)^
+-- Whether what one of these jobs read and wrote is in files, and no longer in the database or not for long, and whether one of them merged.
+SELECT coalesce(bool_or(NOT EXISTS (SELECT 1 FROM job_file f WHERE f.job_id = g.job_id) OR EXISTS (
+        SELECT 1 FROM archive_range x WHERE x.state <> 'writing' AND g.job_id >= x.from_id AND g.job_id < x.to_id)), false) AS is_archived,
+    coalesce(bool_or(EXISTS (SELECT 1 FROM job_spec s WHERE s.job_id = g.job_id AND s.kind = 'merge')), false) AS has_merge
+FROM unnest(:job_ids::bigint[]) AS g (job_id);
+
+-- name: is_unended(file_ids)$
+-- True when a job that wrote one of these files has not ended: it waits for its merge.
+SELECT EXISTS (SELECT 1 FROM job_file f JOIN job j USING (job_id) WHERE f.file_id = ANY (:file_ids::bigint[]) AND f.role = 'output');
+
 -- name: sharing(file_ids)
 -- Copies of these files in forks.
 SELECT s.file_id, s.task_id FROM shared_file s WHERE s.from_file_id = ANY (:file_ids::bigint[]) ORDER BY 1;

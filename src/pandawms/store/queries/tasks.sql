@@ -80,7 +80,7 @@ DELETE FROM task_touch t USING (SELECT touch_id FROM task_touch WHERE touch_id =
 WHERE t.touch_id = d.touch_id;
 
 -- name: hold(task_id)!
--- Waits until no other aggregate follows this task; the lock is no row's, so that nobody else waits for it.
+-- Waits until no other aggregate follows this task and no round of a command of it is under way; the lock is no row's, so that nobody else waits for it.
 SELECT pg_advisory_xact_lock(:task_id);
 
 -- name: add_round(task_id, status, verdict)!
@@ -93,7 +93,7 @@ UPDATE task t SET round = round + 1, expires_at = now() + make_interval(secs => 
 FROM task_template p WHERE t.task_id = :task_id AND p.task_id = t.task_id AND p.version = t.version;
 
 -- name: children(task_id)
-SELECT task_id, status FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
+SELECT task_id, status, owner_id FROM task WHERE parent_task_id = :task_id ORDER BY task_id;
 
 -- name: counts(task_ids)
 -- Jobs of tasks by status, hot and ended, with what they used and how many were another attempt at what a job before had failed to do; `counted_at` is when

@@ -64,18 +64,25 @@ FROM unnest(:task_ids::bigint[]) AS w (task_id);
 SELECT 1 FROM task_range WHERE task_id = :task_id ORDER BY from_number FOR UPDATE;
 
 -- name: reopen_failed(task_id, more_attempts)$
--- Units without attempts left get more of them and are ready again (in no range, if they have a row); returns how many.
-WITH again AS (
-    UPDATE task_file SET status = 'ready', max_attempts = attempt + :more_attempts, is_ranged = false
+-- Failed and cancelled units get more attempts and are ready again (in no range, if they have a row); returns how many. A failed unit that had attempts left
+-- was not counted as failed.
+WITH units AS MATERIALIZED (
+    SELECT task_file_id, status = 'cancelled' OR attempt >= max_attempts AS was_counted FROM task_file
     WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status IN ('failed', 'cancelled')
-    RETURNING task_dataset_id
+    ORDER BY task_file_id FOR NO KEY UPDATE
+), again AS (
+    UPDATE task_file u SET status = 'ready', max_attempts = u.attempt + :more_attempts, is_ranged = false
+    FROM units o WHERE u.task_file_id = o.task_file_id RETURNING u.task_dataset_id, o.was_counted
 ), untouched AS (
     UPDATE task_range SET status = 'ready' WHERE task_id = :task_id AND status = 'cancelled' RETURNING task_dataset_id, to_number - from_number + 1 AS n
 ), totals AS MATERIALIZED (
-    SELECT task_dataset_id, sum(n) AS n FROM (SELECT task_dataset_id, count(*) AS n FROM again GROUP BY 1 UNION ALL SELECT * FROM untouched) a
-    GROUP BY 1 ORDER BY 1
+    SELECT task_dataset_id, sum(n) AS n, sum(counted) AS counted FROM (
+        SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was_counted) AS counted FROM again GROUP BY 1
+        UNION ALL
+        SELECT task_dataset_id, n, n FROM untouched
+    ) a GROUP BY 1 ORDER BY 1
 ), counted AS (
-    UPDATE task_dataset td SET n_used = n_used - c.n, n_failed = n_failed - c.n FROM totals c WHERE td.task_dataset_id = c.task_dataset_id
+    UPDATE task_dataset td SET n_used = n_used - c.n, n_failed = n_failed - c.counted FROM totals c WHERE td.task_dataset_id = c.task_dataset_id
 )
 SELECT coalesce(sum(n), 0) FROM totals;
 
@@ -117,6 +124,9 @@ SELECT coalesce(sum(td.n_listed), 0)::bigint AS n_listed, coalesce(sum(td.n_used
 FROM task_dataset td WHERE td.task_id = :task_id AND td.is_master;
 
 -- name: reuse_input(task_id)
--- An input that was complete may grow again when its producer is retried.
-UPDATE task_dataset td SET is_complete = false FROM dataset d
-WHERE td.task_id = :task_id AND td.role = 'input' AND d.dataset_id = td.dataset_id AND d.is_open AND td.is_complete RETURNING td.task_dataset_id;
+-- An input that was complete may grow again when the producer of one of its datasets is retried, unless its task takes it as it was found.
+UPDATE task_dataset td SET is_complete = false FROM task t JOIN task_template p USING (task_id, version)
+WHERE t.task_id = :task_id AND td.task_id = t.task_id AND td.role = 'input' AND td.is_complete
+    AND coalesce((p.document -> 'inputs' -> td.stream ->> 'grow')::boolean, true)
+    AND EXISTS (SELECT 1 FROM task_input_dataset s JOIN dataset d USING (dataset_id) WHERE s.task_dataset_id = td.task_dataset_id AND d.is_open)
+RETURNING td.task_dataset_id;

@@ -5,7 +5,7 @@ from typing import Any
 from pandawms.domain.command import Verb
 from pandawms.domain.file import FileStatus
 from pandawms.domain.task import TaskEvent, TaskStatus
-from pandawms.engine.command import changes
+from pandawms.engine.command import cascade, changes
 from pandawms.engine.command import plan as planning
 from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
@@ -66,10 +66,10 @@ async def _end(given: Round, n_units: int) -> Done:
     await tasks.next_round(connection, task.task_id)
     await tasks.move(connection, task.task_id, TaskEvent.REOPEN, WHO)
     await tasks.touch(connection, [task.task_id])
-    n_children = 0 if "sole" in given.qualifiers else await _retry_children(given)
+    n_children, others = (0, []) if "sole" in given.qualifiers else await _retry_children(given)
     words = f"retried: {n_units:,} input{'s are' if n_units != 1 else ' is'} open again"
     also = f"; {n_children} task{'s' * (n_children != 1)} that read{'s' * (n_children == 1)} its outputs asked, too" if n_children else ""
-    return Done(words + also, {"n_units": n_units, "n_children": n_children})
+    return Done(words + also + cascade.left_out(others), {"n_units": n_units, "n_children": n_children, "n_left_out": len(others)})
 
 
 async def open_outputs(given: Round) -> None:
@@ -79,13 +79,16 @@ async def open_outputs(given: Round) -> None:
         await events.log_datasets(given.connection, reopened, "thaw", "closed", "mutable", WHO)
 
 
-async def _retry_children(given: Round) -> int:
-    """Children that ended without all they could have are retried, with the same words; of others the input may grow again."""
+async def _retry_children(given: Round) -> tuple[int, list[int]]:
+    """Children that ended without all they could have are retried, with the same words, as far as whoever asked may; of all the input may grow again.
+
+    Returns how many were asked, and those that belong to others.
+    """
     connection, task = given.connection, given.task
-    asked = []
-    for child_id, status in await tasks.children(connection, task.task_id):
-        await units.reuse_input(connection, child_id)
-        if status in (TaskStatus.FINISHED, TaskStatus.FAILED):
-            asked.append(child_id)
-    arguments = {"reason": f"task {task.task_id} retried"} | dict.fromkeys(given.qualifiers, True)
-    return len(await commands.ask_many(connection, str(Verb.RETRY), asked, given.command.asked_by, arguments)) if asked else 0
+    children = await tasks.offspring(connection, task.task_id)
+    for child in children:
+        await units.reuse_input(connection, child.task_id)
+    allowed, others = cascade.sort(given, [child for child in children if child.status in (TaskStatus.FINISHED, TaskStatus.FAILED)])
+    arguments: dict[str, Any] = {"reason": f"task {task.task_id} retried"} | dict.fromkeys(given.qualifiers, True) | cascade.handed_on(given)
+    asked = await commands.ask_many(connection, str(Verb.RETRY), allowed, given.command.asked_by, arguments) if allowed else {}
+    return len(asked), others

@@ -10,17 +10,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from pandawms.domain.codes import Code
-from pandawms.domain.command import Verb
+from pandawms.domain.command import Verb, accepted_in
 from pandawms.domain.job import LEASED, QUEUED, JobEvent
 from pandawms.domain.outcome import outcome
 from pandawms.domain.task import TASK, TaskEvent, TaskStatus
+from pandawms.engine.command import cascade
 from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
-from pandawms.store import catalogue, commands, endings, events, leases, recovery, tasks, transient
+from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, tasks, transient
 from pandawms.store.endings import ending
 from pandawms.store.recovery import Orphan
 
 WAIT_SECONDS = 5.0
+MOST_LOOKS = 120
+"""So often a reader on its way is looked at, for ten minutes; then it is asked as it is, lest the recovery stay pending for ever."""
+STANDING = frozenset({TaskStatus.PAUSED, TaskStatus.THROTTLED})
+"""Where a task stands still, its merges too."""
+PASSING = frozenset({
+    TaskStatus.WAITING, TaskStatus.STAGING, TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.ASSIGNING, TaskStatus.TOPREPROCESS,
+    TaskStatus.PREPROCESSING, TaskStatus.PREPARED, TaskStatus.FINISHING, TaskStatus.PASSED, TaskStatus.TORETRY, TaskStatus.TOINCEXEC, TaskStatus.REREFINE,
+    TaskStatus.TOREASSIGN, TaskStatus.REASSIGNING,
+}) - accepted_in(Verb.RECOVER)  # fmt: skip
+"""Where a task does not take a recovery, and goes on by itself to where it does."""
 GRAVE_LIFE = (("create_output", None, "mutable"), ("freeze", "mutable", "closed"), ("delete", "closed", "deleted"))
 """The log of a dataset for the records of lost files, which is born removed."""
 
@@ -57,13 +68,26 @@ async def _named(given: Round) -> Lost | Done:
     if shared:
         return Done(f"refused: task {next(iter(shared.values()))} wrote some of them; recover them there")
     jobs = await recovery.together(connection, await recovery.writers(connection, ids))
-    return Lost(jobs, sorted({*ids, *await recovery.files_of(connection, jobs)}), ids)
+    known = await recovery.files_of(connection, jobs)
+    if await recovery.is_unended(connection, ids):
+        return Done("refused: some of them wait to be merged; recover them when they are")
+    if set(ids) - set(known) or await _are_archived(given, jobs):
+        return Done("refused: the details of the jobs that wrote some of them are archived; submit a new task for these inputs")
+    return Lost(jobs, known, ids)
 
 
-async def _unreadable(given: Round) -> Lost | More:
-    """Jobs that read lost files are ended first; those whose output waits to be merged are waited for."""
+async def _are_archived(given: Round, jobs: Sequence[int]) -> bool:
+    """Whether not all is known that stands and falls with these jobs. Of a merge the jobs before it may be archived: then none is taken for known."""
+    is_archived, has_merge = await recovery.details(given.connection, jobs)
+    return is_archived or (has_merge and await forks.has_archived(given.connection, given.task.task_id))
+
+
+async def _unreadable(given: Round) -> Lost | Done | More:
+    """Jobs that read lost files are ended first; those whose output waits to be merged are waited for, unless merges stand still."""
     connection = given.connection
     orphans = await recovery.without_input(connection, given.task.task_id)
+    if given.task.status in STANDING and any(unit.status == "merging" for unit in orphans):
+        return Done("refused: its outputs wait to be merged; resume it, then recover the files again")
     running = sorted({unit.job_id for unit in orphans if unit.status == "running" and unit.job_id is not None})
     if running:
         held = await leases.lock(connection, running[: given.services.options.jobs_per_round], QUEUED | LEASED)
@@ -74,6 +98,8 @@ async def _unreadable(given: Round) -> Lost | More:
         return More({}, WAIT_SECONDS)
     done = sorted({unit.job_id for unit in orphans if unit.status == "finished" and unit.job_id is not None})
     jobs = await recovery.together(connection, done)
+    if await _are_archived(given, jobs):
+        return Done("refused: the details of the jobs that read the lost files are archived; submit a new task for these inputs")
     return Lost(jobs, await recovery.files_of(connection, jobs), (), orphans)
 
 
@@ -95,7 +121,7 @@ async def _begin(given: Round, lost: Lost) -> Done | More:
         await commands.relist(connection, task.task_id)
     readers = await _readers(given, [*lost.files, *copies], {task.task_id, *copies.values()})
     counts = {"n_files": len(lost.files), "n_units": len(units) - removed if lost.orphans else len(units), "n_removed": removed, "n_forks": len(forks)}
-    return More({"is_begun": True, "readers": readers, "n_asked": 0, "counts": counts})
+    return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts})
 
 
 async def _copies(given: Round, file_ids: Collection[int]) -> dict[int, int]:
@@ -131,14 +157,22 @@ async def _readers(given: Round, file_ids: Sequence[int], writers: Collection[in
 
 
 async def _ask_readers(given: Round) -> Done | More:
-    left, n_asked = list(given.progress["readers"]), int(given.progress["n_asked"])
-    if left:
+    """Asks whoever reads the files, of any owner: their input is gone, whatever anybody decides. Those that are on their way are looked at again later."""
+    left, asked = list(given.progress["readers"]), list(given.progress.get("asked", ()))
+    n_looks = int(given.progress.get("n_looks", 0)) + 1
+    ready = [task_id for task_id in left if n_looks > MOST_LOOKS or await _takes_it(given, task_id)]
+    if ready:
         arguments: dict[str, Any] = {"reread": True, "reason": f"files of task {given.task.task_id} were lost: {given.reason}"[:1000]}
-        asked = await commands.ask_many(given.connection, str(Verb.RECOVER), left, given.command.asked_by, arguments)
-        left = [task_id for task_id in left if task_id not in asked]
-        n_asked += len(asked)
+        asked += sorted(await commands.ask_many(given.connection, str(Verb.RECOVER), ready, given.command.asked_by, arguments))
+    left = [task_id for task_id in left if task_id not in asked]
     if left:
-        return More(dict(given.progress) | {"readers": left, "n_asked": n_asked}, WAIT_SECONDS)
-    counts = given.counts | {"n_asked": n_asked}
+        return More(dict(given.progress) | {"readers": left, "asked": asked, "n_looks": n_looks}, WAIT_SECONDS)
+    counts = given.counts | {"n_asked": len(asked)}
     words = f"recovering: {counts['n_files']:,} file{'s are' if counts['n_files'] != 1 else ' is'} void, {counts['n_units']:,} inputs are open again"
-    return Done(words + (f"; {n_asked} task{'s' * (n_asked != 1)} that read them asked, too" if n_asked else ""), counts)
+    return Done(words + (f"; {cascade.named(sorted(asked))} that read{'s' * (len(asked) == 1)} them asked, too" if asked else ""), counts)
+
+
+async def _takes_it(given: Round, task_id: int) -> bool:
+    """Whether a reader is where it takes the command, or where waiting would not help. A reader that is being listed or brokered soon takes it."""
+    reader = await tasks.get(given.connection, task_id)
+    return reader is None or TaskStatus(reader.status) not in PASSING

@@ -16,6 +16,8 @@ async def set_values(given: Round, decision: Decision) -> Done | More:
     """First the task, for all jobs that are made from now on; then the jobs that wait (priority, share) and the units (attempts), in sets."""
     if not given.progress:
         return await _begin(given)
+    if not decision.is_taken:
+        return Done(f"{_answer(given)}; then the task ended", _result(given))
     if given.arguments.get("priority") is not None or given.progress.get("share_id") is not None:
         more = await sweep(given)
         if more is not None:
@@ -25,7 +27,11 @@ async def set_values(given: Round, decision: Decision) -> Done | More:
         if raised is not None:
             return raised
     await tasks.touch(given.connection, [given.task.task_id])
-    return Done(_answer(given), {**given.counts, "n_units": given.progress.get("n_units", 0)})
+    return Done(_answer(given), _result(given))
+
+
+def _result(given: Round) -> dict[str, Any]:
+    return {**given.counts, "n_units": given.progress.get("n_units", 0)}
 
 
 async def _begin(given: Round) -> Done | More:
