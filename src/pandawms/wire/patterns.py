@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from math import factorial
 from typing import Any
 
 from pandawms.domain.errors import Invalid
 from pandawms.domain.outcome import MESSAGE_CHARACTERS
+
+_PARSER = import_module("re._parser")
+"""The library's own: it has no public name, and a second one would err."""
 
 MAX_LENGTH = 200
 MAX_STEPS = 50_000_000
@@ -55,7 +59,7 @@ def worst_steps(pattern: str) -> float:
 
 
 def _parsed(pattern: str) -> Sequence[Node]:
-    return list(re._parser.parse(pattern, re.DOTALL))  # type: ignore[attr-defined]  # the parser has no public name, and a second one would err
+    return list(_PARSER.parse(pattern, re.DOTALL))
 
 
 def _problems(nodes: Sequence[Node], *, repeated: bool = False) -> Iterator[str]:
