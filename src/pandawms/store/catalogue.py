@@ -165,11 +165,6 @@ async def file_by_name(connection: Connection, dataset_id: int, name: str) -> Fi
     return row and _file(row)
 
 
-async def first_names(connection: Connection, dataset_id: int, n: int) -> list[str]:
-    """Returns the names of the first n files of a dataset, in the order in which a task takes them."""
-    return [row["name"] async for row in sql.dataset_files(connection, dataset_id=dataset_id, after=0, n=n)]
-
-
 async def replicas(connection: Connection, file_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
     """Returns the endpoints that hold each file."""
     found: dict[int, tuple[int, ...]] = {}

@@ -282,11 +282,6 @@ async def done_about_job(connection: Connection, job_id: int) -> tuple[Done, ...
     return tuple([_done(row) async for row in sql.actions_of_job(connection, job_id=job_id)])
 
 
-async def done_about_task(connection: Connection, task_id: int, n: int) -> tuple[Done, ...]:
-    """Returns the newest n of what was done about failures of a task."""
-    return tuple([_done(row) async for row in sql.actions_of_task(connection, task_id=task_id, n=n)])
-
-
 async def counts_of_task(connection: Connection, task_id: int) -> tuple[DoneCount, ...]:
     """Returns what was done about failures of a task by rule, most frequent first."""
     return tuple([
