@@ -55,9 +55,6 @@ SELECT f.*, d.name AS dataset, d.owner_id FROM file f JOIN dataset d USING (data
 -- name: file(file_id)^
 SELECT f.*, d.name AS dataset, d.owner_id FROM file f JOIN dataset d USING (dataset_id) WHERE f.file_id = :file_id;
 
--- name: dataset_files(dataset_id, after, n)
-SELECT f.* FROM file f WHERE f.dataset_id = :dataset_id AND f.file_id > :after ORDER BY f.file_id LIMIT :n;
-
 -- name: replicas(file_ids)
 SELECT r.file_id, r.endpoint_id FROM replica r WHERE r.file_id = ANY (:file_ids::bigint[]) ORDER BY r.file_id, r.endpoint_id;
 

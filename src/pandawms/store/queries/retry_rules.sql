@@ -123,10 +123,6 @@ WHERE t.task_id = ANY (:task_ids::bigint[]) AND t.until_at > now() ORDER BY t.ta
 -- name: actions_of_job(job_id)
 SELECT * FROM retry_action WHERE job_id = :job_id ORDER BY action_id;
 
--- name: actions_of_task(task_id, n)
--- The newest of what was done about the failures of a task.
-SELECT * FROM retry_action WHERE task_id = :task_id ORDER BY action_id DESC LIMIT :n;
-
 -- name: counts_of_task(task_id)
 -- What was done about the failures of a task, by rule: how often, and the newest of each.
 SELECT rule_name, action, kind, is_applied, count(*) AS n, sum(n_units)::bigint AS n_units, (array_agg(reason ORDER BY action_id DESC))[1] AS reason
