@@ -93,7 +93,7 @@ class ShortWay(OneWrite):
             if self.flow.write_paused:
                 await self.flow.drain()
             self._write(answer)
-        except BaseException:
+        except BaseException:  # also when the task is cancelled: nobody waits for an answer that does not come
             self.transport.close()
             raise
         finally:

@@ -28,21 +28,16 @@ DECLARE
     totals_files bigint[];
     totals_bytes bigint[];
     unit_ids bigint[];
+    unit_places integer[];
     totals_finished bigint[];
     totals_failed bigint[];
     totals_events bigint[];
 BEGIN
-    IF a_claims IS NULL THEN
-        SELECT array_agg(l.job_id), array_agg(a.n) INTO ending, kept FROM (
-            SELECT j.job_id FROM job j WHERE j.job_id = ANY (a_jobs) ORDER BY j.job_id FOR NO KEY UPDATE
-        ) l JOIN unnest(a_jobs) WITH ORDINALITY AS a (job_id, n) ON a.job_id = l.job_id;
-    ELSE
-        SELECT array_agg(l.job_id), array_agg(a.n) INTO ending, kept FROM (
-            SELECT j.job_id, j.claim_id, j.queue_id FROM job j WHERE j.job_id = ANY (a_jobs) AND j.lease_expires_at IS NOT NULL
-            ORDER BY j.job_id FOR NO KEY UPDATE
-        ) l JOIN unnest(a_jobs, a_claims, a_queues) WITH ORDINALITY AS a (job_id, claim_id, queue_id, n)
-            ON (a.job_id, a.claim_id, a.queue_id) = (l.job_id, l.claim_id, l.queue_id);
-    END IF;
+    PERFORM 1 FROM job j WHERE j.job_id = ANY (a_jobs) AND (a_claims IS NULL OR j.lease_expires_at IS NOT NULL) ORDER BY j.job_id FOR NO KEY UPDATE;
+    -- Elements are looked up in the table one by one, here and below: joined with each other, a batch would cost the square of its size.
+    SELECT array_agg(a.job_id), array_agg(a.place) INTO ending, kept FROM unnest(a_jobs, a_claims, a_queues) WITH ORDINALITY AS a (job_id, claim_id, queue_id, place)
+    JOIN job j ON j.job_id = a.job_id
+    WHERE a_claims IS NULL OR (j.lease_expires_at IS NOT NULL AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id);
     IF kept IS NULL THEN
         RETURN '{}';
     END IF;
@@ -135,14 +130,15 @@ BEGIN
         SELECT r.job_id, r.task_id, 'release', 'waiting', 'defined', 'place' FROM released r WHERE r.status = 'defined';
     END IF;
 
-    SELECT array_agg(f.task_file_id) INTO unit_ids FROM job_file f
-    WHERE f.job_id = ANY (ending) AND f.job_id BETWEEN low AND high AND f.role = 'input' AND f.task_file_id IS NOT NULL;
+    SELECT array_agg(f.task_file_id), array_agg(a.place) INTO unit_ids, unit_places FROM unnest(a_jobs) WITH ORDINALITY AS a (job_id, place)
+    JOIN job_file f ON f.job_id = a.job_id AND f.job_id BETWEEN low AND high
+    WHERE a.place = ANY (kept) AND f.role = 'input' AND f.task_file_id IS NOT NULL;
     PERFORM 1 FROM task_file u WHERE u.task_file_id = ANY (unit_ids) ORDER BY u.task_file_id FOR NO KEY UPDATE;
     WITH settled AS (
-        UPDATE task_file u SET status = a.unit_status, failed_attempts = u.failed_attempts + a.is_failed::integer,
-            max_attempts = CASE WHEN a.is_final THEN u.attempt ELSE u.max_attempts END
-        FROM unnest(a_jobs, a_units, a_failed, a_final) WITH ORDINALITY AS a (job_id, unit_status, is_failed, is_final, place)
-        WHERE u.task_file_id = ANY (unit_ids) AND a.place = ANY (kept) AND u.job_id = a.job_id AND u.status IN ('running', 'merging')
+        UPDATE task_file u SET status = a_units[x.place], failed_attempts = u.failed_attempts + a_failed[x.place]::integer,
+            max_attempts = CASE WHEN a_final[x.place] THEN u.attempt ELSE u.max_attempts END
+        FROM unnest(unit_ids, unit_places) AS x (task_file_id, place)
+        WHERE u.task_file_id = x.task_file_id AND u.job_id = a_jobs[x.place] AND u.status IN ('running', 'merging')
         RETURNING u.task_dataset_id, u.status, u.n_events, u.attempt >= u.max_attempts AS is_exhausted
     ), totals AS (
         SELECT s.task_dataset_id, count(*) FILTER (WHERE s.status = 'finished') AS finished, count(*) FILTER (WHERE s.status <> 'finished') AS failed,
