@@ -289,13 +289,15 @@ numbers = st.integers(0, 40).flatmap(
         [Piece(number, n_events=7 if number == n else 100, first_event=100 * number) for number in range(1, n + 1)],
         [Piece(number, attempt=number % 2) for number in range(1, n + 1)],
         files(n),
+        files(n, size_bytes=3 * MB, n_events=20),
+        [piece._replace(size_bytes=piece.number * MB, n_events=piece.number % 3 or None) for piece in files(n)],
     ])
 )  # fmt: skip
 
 
 @given(numbers, splits, resources, rooms, st.sampled_from(Rest))
 @settings(max_examples=150)
-def test_the_short_way_for_numbers_gives_what_the_long_way_gives(
+def test_the_short_way_gives_what_the_long_way_gives(
     pieces: list[Piece], split: SplitSpec, asked: Effective, room: Room | None, rest: Rest
 ) -> None:
     for one in (split, SplitSpec(files_per_job=split.files_per_job)):
@@ -304,10 +306,11 @@ def test_the_short_way_for_numbers_gives_what_the_long_way_gives(
         assert quick is None or list(quick) == list(cut(pieces, by, rest))
 
 
-def test_the_short_way_is_taken_for_fresh_numbers_only() -> None:
+def test_the_short_way_is_taken_for_fresh_units_that_need_no_sums() -> None:
     by = rules(SplitSpec(files_per_job=3), UNLIMITED, Room(10, 1000))
     fresh = [Piece(number, first_event=number) for number in range(1, 9)]
     assert [len(made.pieces) for made in even(fresh, by) or ()] == [3, 3, 2]
     assert even([*fresh, Piece(9, attempt=1)], by) is None
-    assert even(files(3), by) is None
+    assert [made.n_bytes for made in even(files(4, size_bytes=MB), by) or () if isinstance(made, Job)] == [3 * MB, MB]
+    assert even(files(4, size_bytes=4 * MB), by) is None
     assert even(fresh, rules(SplitSpec(n_jobs=3), UNLIMITED, n_units=8)) is None
