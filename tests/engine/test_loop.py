@@ -11,7 +11,7 @@ import pytest
 
 from pandawms.domain.stages import Stage
 from pandawms.engine import loop as driving
-from pandawms.engine.loop import REST_SECONDS, Loop
+from pandawms.engine.loop import RESTS, Loop, rest_seconds
 from pandawms.engine.services import Options, Services
 from pandawms.store import database as databases
 from pandawms.store import wake
@@ -51,7 +51,7 @@ async def running(pool: Pool, services: Services, stage: Stage) -> AsyncIterator
     await asyncio.wait_for(driven, 5)
 
 
-@pytest.mark.parametrize("stage", REST_SECONDS)
+@pytest.mark.parametrize("stage", sorted(RESTS))
 async def test_a_bell_is_followed_by_two_looks_as_what_came_right_after_it_rings_no_bell(database: Database, services: Services, stage: Stage) -> None:
     async with running(database.pool, services, stage) as (looks, ring):
         await looks.reach(1)
@@ -59,7 +59,12 @@ async def test_a_bell_is_followed_by_two_looks_as_what_came_right_after_it_rings
             ring()
             await looks.reach(n)
             with pytest.raises(TimeoutError):
-                await looks.reach(n + 1, 4 * REST_SECONDS[stage])
+                await looks.reach(n + 1, 0.4)
+
+
+@pytest.mark.parametrize(("took", "done", "rest"), [(0.001, 1, 0.1), (0.02, 1, 0.4), (0.02, 10, 0.1), (0.02, 0, 0.4), (5.0, 1, 1.0)])
+def test_a_stage_rests_longer_after_a_long_look_at_few_things(took: float, done: int, rest: float) -> None:
+    assert rest_seconds(took, done) == pytest.approx(rest)
 
 
 async def test_a_stage_that_does_not_rest_looks_once_after_a_bell(database: Database, services: Services) -> None:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 from pandawms.domain.errors import Unavailable
@@ -68,12 +68,13 @@ def pgbench(system: System, seconds: float) -> float:
     whole = max(1, round(seconds))
     system.ask(lambda connection: bench_limit.fill(connection, 10_000 + whole * 8_000))
     address = urlsplit(system.database_url)
+    place = parse_qs(address.query)
     with tempfile.TemporaryDirectory(prefix="panda-limit-") as folder:
         script = Path(folder) / "life.sql"
         script.write_text(LIFE)
         command = [
             str(binaries(None).bin / "pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1", "-T", str(whole), "-f", str(script),
-            "-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username), address.path.lstrip("/"),
+            "-h", place["host"][0], "-p", place["port"][0], "-U", str(address.username), address.path.lstrip("/"),
         ]  # fmt: skip
         environment = dict(os.environ) | {"PGPASSWORD": unquote(address.password or "")}
         before = system.ask(bench_limit.n_ended)

@@ -50,5 +50,6 @@ class Endpoint:
 
     @property
     def dsn(self) -> str:
-        """The address as one URL, password included, over TCP."""
-        return f"postgresql://{quote(self.user)}:{quote(self.password, safe='')}@{self.host}:{self.port}/{quote(self.database)}"
+        """The address as one URL, password included, over the socket in the file system: cheaper than TCP, a tenth of what a short statement costs."""
+        place = f"host={quote(str(self.socket_folder), safe='')}&port={self.port}"
+        return f"postgresql://{quote(self.user)}:{quote(self.password, safe='')}@/{quote(self.database)}?{place}"
