@@ -34,7 +34,8 @@ class Database:
     pool: db.Pool
 
 
-def _in(url: str, name: str) -> str:
+def url_in(url: str, name: str) -> str:
+    """Returns the URL of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
@@ -56,7 +57,7 @@ async def _make_template(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(f"CREATE DATABASE {TEMPLATE}")
     await connection.close()
-    template = await asyncpg.connect(_in(url, TEMPLATE))
+    template = await asyncpg.connect(url_in(url, TEMPLATE))
     try:
         await runner.upgrade(template)
     finally:
@@ -82,7 +83,7 @@ async def _cloned(cluster_url: str, template: str) -> AsyncIterator[str]:
     connection = await asyncpg.connect(cluster_url)
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     try:
-        yield _in(cluster_url, name)
+        yield url_in(cluster_url, name)
     finally:
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await connection.close()

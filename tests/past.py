@@ -33,6 +33,10 @@ INSERT INTO job_event (job_id, task_id, event, from_status, to_status, at, who, 
 SELECT i, $4 + i / $2::integer, w.event, w.before, w.after, now() - make_interval(secs => $3) + make_interval(secs => i), 'test', '{"a": "b"}'
 FROM generate_series(0, $1::integer - 1) i,
     (VALUES ('create', NULL, 'defined'), ('claim', 'activated', 'sent'), ('finish', 'running', 'finished')) w (event, before, after)""",
+    "job_payload": """
+INSERT INTO job_payload (job_id, task_file_id, n, task_id, attempt, status, error_domain, error_code, message, is_retryable, wall_seconds, ended_at)
+SELECT i, i, 0, $4 + i / $2::integer, 1, 'finished', 'none', 0, '', false, 1.5, now() - make_interval(secs => $3) + make_interval(secs => i + 1)
+FROM generate_series(0, $1::integer - 1) i""",
     "job_archive": """
 INSERT INTO job_archive (job_id, task_id, claim_id, community_id, share_id, queue_id, requirement_id, attempt, status, error_domain, error_code, message,
     is_retryable, started_at, ended_at, wall_seconds, cpu_seconds, max_rss_mb)

@@ -1,5 +1,6 @@
 """A small world in a database: a community, a person, a queue; and pilots played by hand. For tests of store and engine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,8 +22,8 @@ from pandawms.engine.submission import submit
 from pandawms.store import events, identity, places, tasks, units
 from pandawms.store.database import Pool
 from pandawms.wire.checks import decode_document
-from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
-from pandawms.wire.pilot.report import JobReport, ReportVerdict, WrittenFile
+from pandawms.wire.pilot.claim import ClaimRequest, JobSpec, OutputFile
+from pandawms.wire.pilot.report import JobReport, PayloadReport, ReportVerdict, WrittenFile
 
 STAGES = (command, define, broker, generate, place, aggregate)
 
@@ -89,9 +90,21 @@ class World:
 
 def report_of(job: JobSpec, outcome: Outcome = SUCCESS, **changes: Any) -> JobReport:
     """The report of a job whose pilot wrote all its outputs."""
-    written = tuple(WrittenFile(o.stream, o.name, 10, "00000001", str(uuid4())) for o in job.outputs) if outcome.domain == "none" else ()
-    given: dict[str, Any] = {"claim_id": job.claim_id, "started_at": 1.0, "wall_seconds": 1.5, "outputs": written} | changes
+    given: dict[str, Any] = {
+        "claim_id": job.claim_id, "started_at": 1.0, "wall_seconds": 1.5, "outputs": _written(job.outputs, outcome), "payloads": payloads_of(job, outcome),
+    } | changes  # fmt: skip
     return JobReport(job.job_id, attempt=job.attempt, outcome=outcome, **given)
+
+
+def payloads_of(job: JobSpec, outcome: Outcome = SUCCESS) -> tuple[PayloadReport, ...]:
+    """What a pilot tells of payloads: all succeed with the job; else of three in a row the first succeeds, the second fails so, the third is not reached."""
+    ends = [(payload, SUCCESS if outcome.domain == "none" or payload.n % 3 == 0 else outcome) for payload in job.payloads]
+    told = [(payload, end) for payload, end in ends if end is SUCCESS or payload.n % 3 == 1]
+    return tuple(PayloadReport(payload.n, end, 1.0, 0.5, 20.0, _written(payload.outputs, end)) for payload, end in told)
+
+
+def _written(outputs: Iterable[OutputFile], outcome: Outcome) -> tuple[WrittenFile, ...]:
+    return tuple(WrittenFile(o.stream, o.name, 10, "00000001", str(uuid4())) for o in outputs) if outcome.domain == "none" else ()
 
 
 def task(name: str = "t", **changes: Any) -> dict[str, Any]:

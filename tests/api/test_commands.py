@@ -3,6 +3,7 @@
 from typing import Any
 
 from pandawms.domain.command import Verb
+from pandawms.engine.command.step import step as command
 from pandawms.wire.command import BODIES
 from tests.api.conftest import Api
 from tests.api.test_tasks import submitted
@@ -50,6 +51,27 @@ async def test_what_came_of_a_command_can_be_looked_up(api: Api) -> None:
     assert [each["verb"] for each in (await api.ada.get(f"/tasks/{task_id}/commands")).json()["items"]] == ["pause"]
     why = (await api.ada.get(f"/tasks/{task_id}/why")).json()
     assert "tea" in [cause["text"] for cause in why["causes"]]
+
+
+async def test_a_command_is_taken_back_as_long_as_nothing_of_it_is_done(api: Api) -> None:
+    task_id = await submitted(api)
+    await api.world.settle()
+    none = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
+    assert (none["status"], none["code"]) == (404, "command.none_pending")
+    assert (await api.bob.delete(f"/tasks/{task_id}/command")).json()["code"] == "not_owner"
+    taken = (await api.ada.post(f"/tasks/{task_id}/pause")).json()
+    assert (await api.eve.delete(f"/tasks/{task_id}/command")).status_code == 404
+    assert (await api.bob.delete(f"/tasks/{task_id}/command")).status_code == 403
+    back = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
+    assert (back["command_id"], back["verb"], back["answer"], back["applied_at"] is None) == (taken["command_id"], "pause", "withdrawn by ada", False)
+    await api.world.settle()
+    assert (await api.ada.get(f"/tasks/{task_id}")).json()["status"] in ("running", "ready")
+    assert (await api.ada.post(f"/tasks/{task_id}/kill")).status_code == 202
+    await command(api.world.pool, api.world.services)
+    begun = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
+    assert (begun["status"], begun["code"]) == (409, "command.begun")
+    await api.world.settle()
+    assert (await api.ada.get(f"/tasks/{task_id}")).json()["status"] == "aborted"
 
 
 async def test_what_is_set_is_checked_at_the_door(api: Api) -> None:

@@ -36,6 +36,18 @@ async def test_what_each_step_used_is_shown_with_the_job(api: Api) -> None:
     assert shown["command"].startswith("(\nmake %SEED\n)")
 
 
+async def test_a_job_of_a_task_with_a_build_names_the_library_that_it_reads(api: Api) -> None:
+    await submitted(api, program={"command": "tar xf %{build} && bin/run %EVENTS > %OUT"}, build={"command": "make && tar czf %OUT bin", "output": "lib.tgz"})
+    await api.world.settle()
+    (build,) = await api.world.claim(5)
+    run_id = await value(api.world, "SELECT min(job_id) FROM job WHERE status = 'waiting'")
+    assert (await api.ada.get(f"/jobs/{run_id}")).json()["library"] is None
+    await api.world.report(build)
+    await api.world.run_all()
+    library = f"{build.outputs[0].scope}:{build.outputs[0].name}"
+    assert [(await api.ada.get(f"/jobs/{job_id}")).json()["library"] for job_id in (run_id, build.job_id)] == [library, None]
+
+
 async def test_a_late_report_keeps_nothing_and_a_job_that_waits_for_its_merge_keeps_its_steps(api: Api) -> None:
     await submitted(api, program={"steps": STEPS}, merge=MERGE, inputs={"events": {"count": 4}})
     await api.world.settle()

@@ -15,6 +15,7 @@ from tests.world import task
 async def test_queues_and_sites_are_shown_with_what_they_offer(api: Api) -> None:
     queue = (await api.ada.get("/queues/local")).json()
     assert (queue["status"], queue["memory_mb"], queue["storage_endpoint"], queue["jobs"]["activated"]) == ("online", 4000, "disk", 0)
+    assert (queue["nodes"], queue["cores"], queue["gpus"], queue["gpu_model"], queue["gpu_memory_mb"]) == (1, 1, 0, "", 0)
     assert [each["name"] for each in (await api.ada.get("/queues")).json()["items"]] == ["local", "other"]
     (site,) = (await api.ada.get("/sites")).json()["items"]
     assert (site["name"], site["queues"], site["storage_endpoints"]) == ("here", ["local", "other"], ["disk"])

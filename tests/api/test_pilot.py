@@ -29,7 +29,7 @@ async def test_a_pilot_claims_beats_and_reports(api: Api) -> None:
     beat = {"job_id": job["job_id"], "claim_id": job["claim_id"], "attempt": 1, "phase": "running"}
     head = {"protocol": 1, "pilot_version": "test", "worker_id": None}
     beaten = (await api.pilot.post("/pilot/heartbeat", json={**head, "jobs": [beat]})).json()
-    assert beaten["jobs"] == [{"job_id": job["job_id"], "verdict": "ok", "reason": ""}]
+    assert beaten["jobs"] == [{"job_id": job["job_id"], "verdict": "ok", "reason": "", "payloads": []}]
     file = {"stream": "out", "name": job["outputs"][0]["name"], "size_bytes": 3, "adler32": "01020304", "guid": str(uuid4())}
     report = {
         "job_id": job["job_id"], "claim_id": job["claim_id"], "attempt": 1, "outcome": {"domain": "none", "code": 0}, "started_at": time.time(),

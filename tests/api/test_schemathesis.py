@@ -23,7 +23,7 @@ from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
 from pandawms.engine.services import Services
 from pandawms.store import database as db
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, url_in
 from tests.world import make, task
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -46,7 +46,7 @@ class Served:
         connection = await asyncpg.connect(self.cluster_url)
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         try:
-            async with db.open_pool(db.Options(f"{self.cluster_url.rpartition('/')[0]}/{name}", max_connections=4), "test") as pool:
+            async with db.open_pool(db.Options(url_in(self.cluster_url, name), max_connections=4), "test") as pool:
                 await self._serve(pool)
         finally:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

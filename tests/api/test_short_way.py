@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +23,7 @@ from tests.api.test_tasks import submitted
 
 HEARTBEAT = "/api/v2/pilot/heartbeat"
 CLAIM = "/api/v2/pilot/claim"
+REPORT = "/api/v2/pilot/report"
 NOTHING = {"protocol": 1, "pilot_version": "test", "jobs": []}
 
 
@@ -85,7 +90,8 @@ def door(api: Api) -> PilotDoor:
 async def connected(api: Api, **options: Any) -> AsyncIterator[Client]:
     """A connection to a server that has the short way; what it sent first is known already."""
     async with listening(api, **{"http": Watched, "proxy_headers": False} | options) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        secure = ssl.create_default_context(cafile=options["ssl_certfile"]) if "ssl_certfile" in options else None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=secure)
         client = Client(api, reader, writer)
         assert (await client.ask(client.call(HEARTBEAT)))[0] == 200
         assert len(door(api).known) == 1
@@ -329,3 +335,43 @@ async def test_empty_lines_before_a_head_are_no_head_that_is_kept(api: Api, lead
         assert all(b"authorization: bearer " in head.lower() for head in door(api).known)
         assert (await client.ask(leading + call))[0] == 200
         assert Watched.parsed == 2
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The options of a server with a certificate for 127.0.0.1 that it has signed itself."""
+    folder: Path = tmp_path_factory.mktemp("tls")
+    certificate, key = str(folder / "server.pem"), str(folder / "server.key")
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
+
+
+def of_job(asked: dict[str, Any], job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The bodies of a heartbeat and of a report of success; those of another job are as long."""
+    known = {"job_id": job["job_id"], "claim_id": asked["claim_id"], "attempt": 1}
+    file = {"stream": "out", "name": job["outputs"][0]["name"], "size_bytes": 3, "adler32": "01020304", "guid": str(UUID(int=job["job_id"]))}
+    report = known | {"outcome": {"domain": "none", "code": 0}, "started_at": 1.5, "wall_seconds": 2.0, "outputs": [file]}
+    return {**NOTHING, "jobs": [known | {"phase": "running"}]}, {**NOTHING, "jobs": [report]}
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+async def test_jobs_live_on_a_kept_connection_over_tls_as_without(api: Api, tls: dict[str, str], is_secure: bool) -> None:
+    await submitted(api)
+    await api.world.settle()
+    async with connected(api, **(tls if is_secure else {})) as client:
+        for _ in range(5):
+            asked = claim()
+            (job,) = (await client.ask(client.call(CLAIM, asked)))[2]["jobs"]
+            beat, report = (client.call(path, body) for path, body in zip((HEARTBEAT, REPORT), of_job(asked, job), strict=True))
+            assert (await client.ask(beat))[2]["jobs"][0]["verdict"] == "ok"
+            end = report.index(b"\r\n\r\n") + 4
+            status, headers, body = await client.ask(report[:end], report[end:-9], report[-9:])
+            assert (status, headers["content-type"], body["jobs"][0]["verdict"]) == (200, "application/json", "accepted")
+        assert Watched.parsed == 3, "one of each kind"
+        await client.send(report[:-5], report[-5:] + beat + report)
+        assert [(await client.answer())[2]["jobs"][0]["verdict"] for _ in range(3)] == ["repeated", "gone", "repeated"]
+        await waiting_claim(client)
+        client.writer.close()
+        await until(lambda: not api.core.room.waiting)

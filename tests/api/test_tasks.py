@@ -61,6 +61,13 @@ async def test_a_task_runs_and_its_counters_follow(api: Api) -> None:
     assert done["outputs"][0]["n_files"] == 5
 
 
+async def test_a_task_says_in_what_it_counts(api: Api) -> None:
+    await submitted(api, name="by-events")
+    await submitted(api, name="by-pieces", inputs={"in": {"pieces": 3}}, split={}, program={"command": "make %SERIAL > %OUT"})
+    units = [(await api.ada.get(f"/tasks/{name}")).json()["unit"] for name in ("by-events", "by-pieces")]
+    assert units == ["events", "pieces"]
+
+
 async def test_a_plan_stores_nothing(api: Api) -> None:
     answer = await api.ada.post("/tasks/plan", json=task())
     assert answer.status_code == 200, answer.text

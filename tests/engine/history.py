@@ -10,13 +10,16 @@ from tests.world import World
 
 COVERED = """
 SELECT u.task_file_id, u.task_id, u.status, n.n_hot, n.n_finished FROM task_file u CROSS JOIN LATERAL (
-    SELECT count(h.job_id) AS n_hot, count(a.job_id) FILTER (WHERE a.status = 'finished' AND NOT EXISTS (
-        SELECT 1 FROM job_file o WHERE o.job_id = a.job_id AND o.role = 'output' AND o.status = 'lost')) AS n_finished
-    FROM job_file f LEFT JOIN job h USING (job_id) LEFT JOIN job_archive a USING (job_id) WHERE f.role = 'input' AND f.task_file_id = u.task_file_id) n
+    SELECT count(h.job_id) FILTER (WHERE (p.status IS NULL OR p.awaits_merge) AND coalesce(c.lead_job_id, h.job_id) = h.job_id) AS n_hot, count(*) FILTER (
+        WHERE CASE WHEN p.status IS NULL OR p.awaits_merge THEN a.status = 'finished' ELSE p.status = 'finished' END AND NOT EXISTS (
+        SELECT 1 FROM job_file o WHERE o.job_id = f.job_id AND o.role = 'output' AND o.status = 'lost')) AS n_finished
+    FROM job_file f LEFT JOIN job h USING (job_id) LEFT JOIN job_archive a USING (job_id) LEFT JOIN clone_group c ON c.clone_group_id = h.clone_group_id
+    LEFT JOIN job_payload p ON p.job_id = f.job_id AND p.task_file_id = f.task_file_id WHERE f.role = 'input' AND f.task_file_id = u.task_file_id) n
 WHERE n.n_hot > 1 OR n.n_finished > 1 OR n.n_hot + n.n_finished > 1 OR (u.status = 'finished') <> (n.n_finished = 1 OR u.shared_from IS NOT NULL)
     OR (u.status IN ('running', 'merging')) <> (n.n_hot = 1)
 """
-"""Units that have more than one job under way or finished, or whose status says something else than their jobs. Jobs whose output was lost are void."""
+"""Units that have more than one job under way or finished, or whose status says something else than their jobs (or than their payloads in these, once they
+have told). Jobs whose output was lost are void, and of copies the lead alone answers for the units."""
 
 WITHOUT_INPUT = """
 SELECT s.job_id, s.kind, s.task_id FROM job_spec s WHERE s.kind <> 'build' AND NOT EXISTS (

@@ -21,7 +21,7 @@ def document(chance: random.Random, name: str, dataset: str, extra: str, parents
     found: dict[str, Any] = {"name": name, "scouts": {"jobs": 0}, "retry": {"max_attempts": chance.randint(1, 4)}} | kinds[chosen](
         chance, dataset, extra, parents
     )
-    for change, part in ((scouts, 0.3), (goal, 0.2), (deadline, 0.15), (merge, 0.3), (build, 0.15), (retry, 0.2), (outputs, 0.15)):
+    for change, part in ((scouts, 0.3), (goal, 0.2), (deadline, 0.15), (merge, 0.3), (build, 0.15), (each, 0.3), (cloning, 0.2), (retry, 0.2), (outputs, 0.15)):
         if chance.random() < part:
             found |= change(chance, found)
     return found
@@ -87,6 +87,19 @@ def merge(chance: random.Random, _found: dict[str, Any]) -> dict[str, Any]:
 def build(_chance: random.Random, found: dict[str, Any]) -> dict[str, Any]:
     """A build whose file the program takes."""
     return {"build": {"command": "make %OUT", "output": "lib.tgz"}, "program": {"command": f"tar xf %{{build}}; {found['program']['command']}"}}
+
+
+def each(_chance: random.Random, found: dict[str, Any]) -> dict[str, Any]:
+    """A payload for each file or piece, where the rest allows it."""
+    inputs, split = found["inputs"].values(), found["split"]
+    if any("count" in spec or "ratio" in spec for spec in inputs) or "n_jobs" in split or "files_per_job" in found.get("merge", {}):
+        return {}
+    return {"program": found["program"] | {"each": {}}}
+
+
+def cloning(chance: random.Random, found: dict[str, Any]) -> dict[str, Any]:
+    """Copies of each job, where the rest allows them."""
+    return {} if "build" in found or "each" in found["program"] else {"cloning": {"mode": chance.choice(["run_once", "store_once"])}}
 
 
 def retry(chance: random.Random, _found: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pandawms.store import catalogue, commands, events, identity, places
 from pandawms.store.catalogue import NewFile
 from pandawms.wire.pilot.claim import JobSpec
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat, Phase
+from pandawms.wire.pilot.report import PayloadReport
 from tests.world import World
 
 FAILED = outcome(Code.PAYLOAD_FAILED, "exit 1", exit_code=1)
@@ -74,9 +75,9 @@ async def answer(world: World, command_id: int) -> str:
     return str(await value(world, "SELECT answer FROM command WHERE command_id = $1", command_id))
 
 
-async def beat(world: World, job: JobSpec, phase: Phase = "running") -> BeatVerdict:
+async def beat(world: World, job: JobSpec, phase: Phase = "running", payloads: tuple[PayloadReport, ...] = ()) -> BeatVerdict:
     """A heartbeat of a job, as its pilot would send it."""
-    (verdict,) = await world.reporter.heartbeat(world.queue_id, [JobBeat(job.job_id, job.claim_id, job.attempt, phase)])
+    (verdict,) = await world.reporter.heartbeat(world.queue_id, [JobBeat(job.job_id, job.claim_id, job.attempt, phase, payloads=payloads)])
     return verdict
 
 

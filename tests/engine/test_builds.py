@@ -1,16 +1,13 @@
-"""Builds: one job for each queue makes what the others need, and these wait for it."""
+"""Builds: one job makes what the others of its queue need, and these wait for it. Several queues are in scenarios/test_building.py."""
 
 from typing import Any
-from uuid import uuid4
 
 from pandawms.domain.codes import Code
-from pandawms.domain.outcome import SUCCESS, Outcome, outcome
-from pandawms.engine.dispatch.plan import Claim
-from pandawms.store import events, identity, places
-from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
+from pandawms.domain.outcome import SUCCESS, outcome
+from pandawms.wire.pilot.claim import JobSpec
 from tests.engine import invariants
 from tests.engine.play import FAILED, HOPELESS, MERGE, ended, hot, lose, outputs, rows, told, unit_statuses, value
-from tests.world import World, report_of
+from tests.world import World
 
 BUILD: dict[str, Any] = {"command": "make && tar czf %OUT bin", "output": "lib.tgz"}
 COMMAND = {"command": "tar xf %{build} && bin/run %EVENTS > %OUT"}
@@ -22,38 +19,12 @@ async def submit(world: World, **changes: Any) -> int:
     return await world.submit(**{"program": COMMAND, "build": BUILD, "inputs": {"events": {"count": 20}}} | changes)
 
 
-async def add_queue(world: World, name: str) -> int:
-    """Another queue, with a storage of its own."""
-    async with world.pool.acquire() as connection, connection.transaction():
-        community_id = await identity.ensure_community(connection, "local")
-        site_id = await places.ensure_site(connection, name)
-        endpoint_id = await places.ensure_endpoint(connection, site_id, f"disk-{name}", "local", f"file:///tmp/{name}")
-        queue_id, _ = await places.put_queue(
-            connection, community_id, site_id, name, cores=1, memory_mb=4000, disk_mb=10_000, max_wall_seconds=86_400, architecture="x86_64", slots=2
-        )
-        await places.put_queue_storage(connection, queue_id, endpoint_id, 1, 1)
-        await events.log(connection, "queue", queue_id, "add", None, "online", "test")
-    return queue_id
-
-
-async def claim(world: World, queue_id: int, n_jobs: int = 100) -> tuple[JobSpec, ...]:
-    """Claims as a pilot of this queue."""
-    request = ClaimRequest(1, "test", uuid4().hex, "q", "node", n_jobs=n_jobs, cores=1, memory_mb=4000, disk_mb=10_000, architecture="x86_64")
-    return await world.dispatcher.claim(Claim(queue_id, request))
-
-
-async def report(world: World, queue_id: int, job: JobSpec, found: Outcome = SUCCESS) -> None:
-    """Reports as a pilot of this queue."""
-    (verdict,) = await world.reporter.report(queue_id, [report_of(job, found)])
-    assert verdict.verdict == "accepted"
-
-
-async def run_queue(world: World, queue_id: int) -> list[JobSpec]:
-    """Runs all that a queue has; all succeed."""
+async def run_queue(world: World) -> list[JobSpec]:
+    """Runs all that the queue has, many jobs at a time; all succeed."""
     ran: list[JobSpec] = []
-    while jobs := await claim(world, queue_id):
+    while jobs := await world.claim(100):
         for job in jobs:
-            await report(world, queue_id, job)
+            await world.report(job)
         ran += jobs
         await world.settle()
     return ran
@@ -69,11 +40,11 @@ async def test_jobs_wait_for_the_build_of_their_queue_and_read_what_it_made(worl
     task_id = await submit(world)
     await world.settle()
     assert await hot(world, task_id) == {"activated": 1, "waiting": 10}
-    (build,) = await claim(world, world.queue_id)
+    (build,) = await world.claim(100)
     assert (build.kind, build.command, build.inputs, build.outputs[0].local_name) == ("build", "make && tar czf lib.tgz bin", (), "lib.tgz")
-    await report(world, world.queue_id, build)
+    await world.report(build)
     await world.settle()
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     assert ([job.kind for job in ran], await world.status(task_id)) == (["run"] * 10, "done")
     name = build.outputs[0].name
     assert {(job.inputs[-1].stream, job.inputs[-1].name, job.inputs[-1].sources) for job in ran} == {("build", name, (build.outputs[0].destination,))}
@@ -86,31 +57,12 @@ async def test_the_build_goes_before_other_work_and_its_jobs_are_released_by_its
     await world.submit(name="plain", priority=1500)
     task_id = await submit(world)
     await world.settle()
-    (build,) = await claim(world, world.queue_id, 1)
+    (build,) = await world.claim(1)
     assert build.kind == "build"
-    await report(world, world.queue_id, build)
+    await world.report(build)
     assert await hot(world, task_id) == {"defined": 10}, "no stage of the engine has looked"
     await world.settle()
     assert await hot(world, task_id) == {"activated": 10}
-
-
-async def test_five_queues_make_five_builds_and_each_job_reads_that_of_its_own(world: World) -> None:
-    queues = [world.queue_id, *[await add_queue(world, f"q{n}") for n in range(4)]]
-    task_id = await submit(world)
-    await world.settle()
-    seen: dict[int, str] = {}
-    for queue_id in queues:
-        (build,) = await claim(world, queue_id)
-        await report(world, queue_id, build)
-        seen[queue_id] = build.outputs[0].name
-    await world.settle()
-    for queue_id in queues:
-        ran = await run_queue(world, queue_id)
-        assert {job.inputs[-1].name for job in ran} == {seen[queue_id]}
-        assert len(ran) == 2
-    assert await value(world, "SELECT count(*) FROM job_spec WHERE task_id = $1 AND kind = 'build'", task_id) == 5 == len(set(seen.values()))
-    assert await world.status(task_id) == "done"
-    await invariants.check(world)
 
 
 async def test_a_build_that_failed_is_made_again_and_nobody_who_waits_is_touched(world: World) -> None:
@@ -119,44 +71,23 @@ async def test_a_build_that_failed_is_made_again_and_nobody_who_waits_is_touched
     names = []
     for found in (FAILED, FAILED, SUCCESS):
         assert await hot(world, task_id) == {"activated": 1, "waiting": 10}
-        (build,) = await claim(world, world.queue_id)
+        (build,) = await world.claim(100)
         names.append((build.attempt, build.outputs[0].name))
-        await report(world, world.queue_id, build, found)
+        await world.report(build, found)
         await world.settle()
     assert [attempt for attempt, _ in names] == [1, 2, 3]
     assert len({name for _, name in names}) == 3
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     assert ({job.inputs[-1].name for job in ran}, {job.attempt for job in ran}) == ({names[-1][1]}, {1})
     assert await world.status(task_id) == "done"
-    await invariants.check(world)
-
-
-async def test_a_build_that_fails_for_good_closes_only_its_own_waiting_jobs_whose_units_go_elsewhere(world: World) -> None:
-    other = await add_queue(world, "other")
-    task_id = await submit(world, retry={"max_attempts": 1})
-    await world.settle()
-    assert await hot(world, task_id) == {"activated": 2, "waiting": 10}
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build, HOPELESS)
-    await world.settle()
-    closed = await rows(world, "SELECT queue_id, status, message FROM job_archive WHERE task_id = $1 AND status = 'closed'", task_id)
-    assert [(row["queue_id"], row["message"]) for row in closed] == [(world.queue_id, "its build failed there: no such program")] * 5
-    assert await claim(world, world.queue_id) == ()
-    (good,) = await claim(world, other)
-    await report(world, other, good)
-    await world.settle()
-    assert len(await run_queue(world, other)) == 10
-    assert await world.status(task_id) == "done"
-    assert await value(world, "SELECT count(*) FROM job_event WHERE event = 'drop' AND who = 'place'") == 5
-    assert await builds(world, task_id) == [(world.queue_id, "failed", 1, 1), (other, "ready", 1, 0)]
     await invariants.check(world)
 
 
 async def test_when_no_queue_is_left_the_task_fails_and_says_what_the_build_said(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build, HOPELESS)
+    (build,) = await world.claim(100)
+    await world.report(build, HOPELESS)
     await world.settle()
     assert await world.status(task_id) == "failed"
     reason = await value(world, "SELECT reason ->> 'text' FROM task WHERE task_id = $1", task_id)
@@ -168,53 +99,31 @@ async def test_when_no_queue_is_left_the_task_fails_and_says_what_the_build_said
 async def test_a_retry_of_a_task_whose_build_failed_builds_again(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build, HOPELESS)
+    (build,) = await world.claim(100)
+    await world.report(build, HOPELESS)
     await world.settle()
     assert (await told(world, "retry", task_id)).startswith("retried")
-    (second,) = await claim(world, world.queue_id)
+    (second,) = await world.claim(100)
     assert (second.kind, second.attempt) == ("build", 2)
-    await report(world, world.queue_id, second)
+    await world.report(second)
     await world.settle()
-    await run_queue(world, world.queue_id)
+    await run_queue(world)
     assert await world.status(task_id) == "done"
-    await invariants.check(world)
-
-
-async def test_a_library_is_used_again_by_later_attempts_and_by_a_retried_task(world: World) -> None:
-    task_id = await submit(world, retry={"max_attempts": 1})
-    await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
-    await world.settle()
-    first, *others = await claim(world, world.queue_id)
-    for job in others:
-        await report(world, world.queue_id, job)
-    await report(world, world.queue_id, first, FAILED)
-    await world.settle()
-    assert await world.status(task_id) == "finished"
-    assert (await told(world, "retry", task_id)).startswith("retried")
-    (again,) = await claim(world, world.queue_id)
-    assert (again.kind, again.inputs[-1].name) == ("run", build.outputs[0].name)
-    await report(world, world.queue_id, again)
-    await world.settle()
-    assert await world.status(task_id) == "done"
-    assert await value(world, "SELECT count(*) FROM job_spec WHERE kind = 'build'") == 1
     await invariants.check(world)
 
 
 async def test_a_new_version_that_builds_the_same_takes_the_library_of_the_old_one(world: World) -> None:
     task_id = await submit(world, retry={"max_attempts": 1})
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
+    (build,) = await world.claim(100)
+    await world.report(build)
     await world.settle()
-    for job in await claim(world, world.queue_id):
-        await report(world, world.queue_id, job, FAILED)
+    for job in await world.claim(100):
+        await world.report(job, FAILED)
     await world.settle()
     await told(world, "retry", task_id, changes={"resources": {"memory_mb": 2000}})
     assert await value(world, "SELECT version FROM task WHERE task_id = $1", task_id) == 2
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     assert ({job.kind for job in ran}, {job.inputs[-1].name for job in ran}) == ({"run"}, {build.outputs[0].name})
     await told(world, "retry", task_id)
     await invariants.check(world)
@@ -223,18 +132,18 @@ async def test_a_new_version_that_builds_the_same_takes_the_library_of_the_old_o
 async def test_a_library_that_is_lost_is_built_anew_and_what_was_queued_waits_for_it(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
+    (build,) = await world.claim(100)
+    await world.report(build)
     await world.settle()
-    (job,) = await claim(world, world.queue_id, 1)
-    await report(world, world.queue_id, job, outcome(LOST, f"{build.outputs[0].name}: no source works"))
+    (job,) = await world.claim(1)
+    await world.report(job, outcome(LOST, f"{build.outputs[0].name}: no source works"))
     await world.settle()
     assert await hot(world, task_id) == {"activated": 1, "waiting": 10}
-    (second,) = await claim(world, world.queue_id)
+    (second,) = await world.claim(100)
     assert (second.kind, second.attempt) == ("build", 2)
-    await report(world, world.queue_id, second)
+    await world.report(second)
     await world.settle()
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     assert {job.inputs[-1].name for job in ran} == {second.outputs[0].name}
     assert await world.status(task_id) == "done"
     await invariants.check(world)
@@ -243,25 +152,25 @@ async def test_a_library_that_is_lost_is_built_anew_and_what_was_queued_waits_fo
 async def test_a_library_without_a_replica_is_built_anew(world: World) -> None:
     task_id = await submit(world, retry={"max_attempts": 1})
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
+    (build,) = await world.claim(100)
+    await world.report(build)
     await world.settle()
-    for job in await claim(world, world.queue_id):
-        await report(world, world.queue_id, job, FAILED)
+    for job in await world.claim(100):
+        await world.report(job, FAILED)
     await world.settle()
     await rows(world, "DELETE FROM replica r USING file f WHERE f.file_id = r.file_id AND f.name = $1", build.outputs[0].name)
     await told(world, "retry", task_id)
-    assert [job.kind for job in await claim(world, world.queue_id)] == ["build"]
+    assert [job.kind for job in await world.claim(100)] == ["build"]
 
 
 async def test_another_input_that_is_missing_leaves_the_library_alone(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
+    (build,) = await world.claim(100)
+    await world.report(build)
     await world.settle()
-    (job,) = await claim(world, world.queue_id, 1)
-    await report(world, world.queue_id, job, outcome(LOST, "other.txt: no source works"))
+    (job,) = await world.claim(1)
+    await world.report(job, outcome(LOST, "other.txt: no source works"))
     await world.settle()
     assert (await builds(world, task_id), await hot(world, task_id)) == ([(world.queue_id, "ready", 1, 0)], {"activated": 10})
 
@@ -269,10 +178,10 @@ async def test_another_input_that_is_missing_leaves_the_library_alone(world: Wor
 async def test_a_lost_build_job_is_made_again(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    await claim(world, world.queue_id)
+    await world.claim(100)
     await lose(world)
     await world.settle()
-    (second,) = await claim(world, world.queue_id)
+    (second,) = await world.claim(100)
     assert (second.kind, second.attempt, await hot(world, task_id)) == ("build", 2, {"sent": 1, "waiting": 10})
 
 
@@ -289,7 +198,7 @@ async def test_a_merge_that_names_the_build_gets_it_too(world: World) -> None:
     merge = MERGE | {"command": "tar xf %{build} && bin/add %IN > %OUT"}
     task_id = await submit(world, merge=merge)
     await world.settle()
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     name = ran[0].outputs[0].name
     assert (ran[-1].kind, ran[-1].inputs[-1].name, len(ran[-1].inputs)) == ("merge", name, 11)
     assert ran[-1].command.startswith(f"tar xf {name} && bin/add t.out.000001.1.txt")
@@ -301,16 +210,16 @@ async def test_a_merge_whose_library_is_gone_and_cannot_be_built_fails_what_it_w
     merge = MERGE | {"command": "tar xf %{build} && bin/add %IN > %OUT"}
     task_id = await submit(world, merge=merge, retry={"max_attempts": 1})
     await world.settle()
-    (build,) = await claim(world, world.queue_id)
-    await report(world, world.queue_id, build)
+    (build,) = await world.claim(100)
+    await world.report(build)
     await world.settle()
-    for job in await claim(world, world.queue_id):
-        await report(world, world.queue_id, job)
+    for job in await world.claim(100):
+        await world.report(job)
     await rows(world, "DELETE FROM replica r USING file f WHERE f.file_id = r.file_id AND f.name = $1", build.outputs[0].name)
     await world.settle()
-    (second,) = await claim(world, world.queue_id)
+    (second,) = await world.claim(100)
     assert second.kind == "build"
-    await report(world, world.queue_id, second, HOPELESS)
+    await world.report(second, HOPELESS)
     await world.settle()
     assert await world.status(task_id) == "failed"
 
@@ -318,7 +227,7 @@ async def test_a_merge_whose_library_is_gone_and_cannot_be_built_fails_what_it_w
 async def test_the_library_is_none_of_the_results(world: World) -> None:
     task_id = await submit(world)
     await world.settle()
-    ran = await run_queue(world, world.queue_id)
+    ran = await run_queue(world)
     made = "SELECT role, d.is_transient FROM task_dataset td JOIN dataset d USING (dataset_id) WHERE td.task_id = $1 AND stream = 'build'"
     found = await rows(world, made, task_id)
     assert [tuple(row) for row in found] == [("build", True)]

@@ -48,6 +48,19 @@ async def test_obsolete_reaches_tasks_of_others_only_for_who_may_command_them(wo
     await invariants.check(world)
 
 
+async def test_a_task_of_somebody_else_that_still_reads_does_not_stand_in_the_way_of_obsolete(world: World) -> None:
+    parent = await world.submit(name="first")
+    await world.run_all()
+    theirs = await submit_as_bob(world, **READER)
+    await world.settle()
+    assert await told(world, "obsolete", parent, is_production=True) == f"refused: task {theirs} reads its outputs and has not ended; end it first"
+    assert await told(world, "obsolete", parent) == f"obsolete: 1 dataset removed; still read by others: task {theirs}"
+    await world.run_all()
+    assert (await world.status(parent), await world.status(theirs)) == ("obsolete", "finished"), "all was processed, of inputs that are void"
+    assert await unit_statuses(world, theirs) == {"finished": 5}
+    await invariants.check(world)
+
+
 @pytest.mark.parametrize("is_production", [False, True])
 async def test_a_retry_reaches_tasks_of_others_only_for_who_may_command_them(world: World, is_production: bool) -> None:
     parent = await world.submit(name="first", retry={"max_attempts": 1})

@@ -3,32 +3,10 @@
 from typing import Any
 
 from tests.engine import invariants
-from tests.engine.play import FAILED, FILES, HOPELESS, add_dataset, add_files, ask, close_dataset, hot, rows, run_with
+from tests.engine.play import FAILED, FILES, add_dataset, add_files, ask, close_dataset, hot
 from tests.world import World
 
 CHILD: dict[str, Any] = FILES | {"name": "child", "inputs": {"in": {"task": "t", "output": "out"}}}
-
-
-async def test_a_child_of_a_task_that_failed_has_failed_because_there_was_no_input(world: World) -> None:
-    parent = await world.submit(retry={"max_attempts": 1})
-    child = await world.submit(**CHILD)
-    grandchild = await world.submit(**CHILD | {"name": "grandchild", "inputs": {"in": {"task": "child", "output": "out"}}})
-    await run_with(world, {("run", serial): HOPELESS for serial in range(1, 6)})
-    assert [await world.status(task_id) for task_id in (parent, child, grandchild)] == ["failed"] * 3
-    (reason,) = await rows(world, "SELECT reason FROM task WHERE task_id = $1", child)
-    assert reason["reason"]["text"] == "there was no input"
-    await invariants.check(world)
-
-
-async def test_a_child_that_failed_with_its_parent_follows_the_parents_retry(world: World) -> None:
-    parent = await world.submit(retry={"max_attempts": 1})
-    child = await world.submit(**CHILD)
-    await run_with(world, {("run", serial): HOPELESS for serial in range(1, 6)})
-    await ask(world, "retry", task_id=parent)
-    await world.run_all()
-    assert (await world.status(parent), await world.status(child)) == ("done", "done")
-    assert (await world.progress(child)).n_finished == 5
-    await invariants.check(world)
 
 
 async def test_a_child_that_still_runs_gets_what_a_retry_of_its_parent_adds(world: World) -> None:
@@ -94,13 +72,3 @@ async def test_a_dataset_that_is_closed_while_it_is_empty_ends_its_reader(world:
     await close_dataset(world, dataset_id)
     await world.settle()
     assert await world.status(task_id) == "failed"
-
-
-async def test_the_end_of_a_killed_parent_ends_its_child(world: World) -> None:
-    parent = await world.submit()
-    child = await world.submit(**CHILD)
-    await world.settle()
-    await ask(world, "kill", task_id=parent)
-    await world.settle()
-    assert (await world.status(parent), await world.status(child)) == ("aborted", "aborted")
-    await invariants.check(world)

@@ -15,7 +15,7 @@ from pandawms.engine.services import Services
 from pandawms.store import identity, places
 from pandawms.store.database import Pool
 from tests.engine import invariants
-from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, answer, ask, beat, ended, hot, lose, outputs, rows, run_with, told, unit_statuses, value
+from tests.engine.play import FAILED, FILES, MERGE, answer, ask, beat, ended, hot, lose, outputs, rows, run_with, told, unit_statuses, value
 from tests.world import World
 
 STOPPED = outcome(Code.KILLED_BY_SERVER)
@@ -169,20 +169,6 @@ async def test_the_same_command_that_is_still_pending_is_written_once(world: Wor
     assert await ask(world, "kill", task_id=task_id) == await ask(world, "kill", task_id=task_id)
 
 
-async def test_a_retry_of_a_failed_task_is_a_new_round_and_the_old_verdict_stays(world: World) -> None:
-    task_id = await world.submit(retry={"max_attempts": 1})
-    await run_with(world, {("run", 2): FAILED, ("run", 4): HOPELESS})
-    assert await world.status(task_id) == "finished"
-    await ask(world, "retry", task_id=task_id)
-    ran = await world.run_all()
-    assert sorted((job.traits.serial, job.attempt) for job in ran) == [(2, 2), (4, 2)]
-    assert await world.status(task_id) == "done"
-    found = await rows(world, "SELECT round, status, verdict FROM task_round WHERE task_id = $1 ORDER BY round", task_id)
-    assert [(row["round"], row["status"], row["verdict"]["finished"], row["verdict"]["failed"]) for row in found] == [(1, "finished", 3, 2), (2, "done", 5, 0)]
-    assert len(await outputs(world, task_id)) == 5
-    await invariants.check(world)
-
-
 async def test_a_retry_opens_the_outputs_again_and_the_end_closes_them(world: World) -> None:
     task_id = await world.submit(retry={"max_attempts": 1})
     await run_with(world, {("run", 1): FAILED})
@@ -217,49 +203,6 @@ async def test_files_are_read_by_the_killed_task_no_more(world: World) -> None:
     await invariants.check(world)
 
 
-@pytest.mark.parametrize("where", ["staging", "registered", "scouting", "running"])
-async def test_a_kill_wherever_the_task_is_leaves_no_job_and_takes_the_children_with_it(world: World, where: str) -> None:
-    scouts = {"jobs": 2, "from_jobs": 1} if where == "scouting" else {"jobs": 0}
-    task_id = await world.submit(name="first", scouts=scouts)
-    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
-    held = []
-    if where in ("scouting", "running"):
-        await world.settle()
-        held = list(await world.claim())
-    if where == "staging":
-        await rows(world, "UPDATE task SET status = 'staging' WHERE task_id = $1", task_id)
-        await rows(world, "UPDATE task_event SET to_status = 'staging', event = 'submit_staging' WHERE task_id = $1", task_id)
-    assert await world.status(task_id) == where
-    await ask(world, "kill", task_id=task_id)
-    await world.settle()
-    for job in held:
-        assert (await beat(world, job)).verdict == "kill"
-        await world.report(job, STOPPED)
-    await world.settle()
-    assert [await world.status(each) for each in (task_id, child)] == ["aborted", "aborted"]
-    assert (await hot(world, task_id), await hot(world, child)) == ({}, {})
-    await invariants.check(world)
-
-
-async def test_a_pause_holds_what_is_ready_and_lets_run_what_runs_and_a_resume_goes_on(world: World) -> None:
-    task_id = await world.submit()
-    await world.settle()
-    first, second = await world.claim(2)
-    await beat(world, first)
-    assert await told(world, "pause", task_id) == "paused: 3 ready jobs held"
-    assert (await world.status(task_id), await hot(world, task_id)) == ("paused", {"running": 1, "sent": 1, "throttled": 3})
-    assert await world.claim() == ()
-    assert (await beat(world, first)).verdict == "ok"
-    await world.report(first)
-    await world.report(second, FAILED)
-    await world.settle()
-    assert (await world.status(task_id), await hot(world, task_id)) == ("paused", {"throttled": 3}), "nothing is made, tried again or judged meanwhile"
-    assert await told(world, "resume", task_id) == "resumed: 3 jobs ready again"
-    assert len(await world.run_all()) == 4
-    assert await world.status(task_id) == "done"
-    await invariants.check(world)
-
-
 async def test_a_job_that_gets_ready_in_a_paused_task_is_held(world: World) -> None:
     task_id = await world.submit()
     for stage in (define, broker, generate):
@@ -285,36 +228,6 @@ async def test_a_task_that_is_paused_early_goes_on_where_it_was(world: World, be
     await command(world.pool, world.services)
     assert await world.status(task_id) == before
     assert len(await world.run_all()) == 5
-    await invariants.check(world)
-
-
-async def test_a_soft_finish_withdraws_what_waits_and_keeps_what_runs(world: World) -> None:
-    task_id = await world.submit()
-    await world.settle()
-    first, second = await world.claim(2)
-    await beat(world, first)
-    assert await told(world, "finish", task_id, soft=True) == "finishing: 3 waiting jobs withdrawn"
-    assert (await world.status(task_id), await hot(world, task_id)) == ("finishing", {"running": 1, "sent": 1})
-    assert [(await beat(world, job)).verdict for job in (first, second)] == ["ok", "ok"]
-    for job in (first, second):
-        assert (await world.report(job)).verdict == "accepted"
-    await world.settle()
-    assert (await world.status(task_id), await ended(world, task_id)) == ("finished", {"closed": 3, "finished": 2})
-    await invariants.check(world)
-
-
-async def test_a_hard_finish_ends_all_and_keeps_what_is_processed(world: World) -> None:
-    task_id = await world.submit()
-    await world.settle()
-    done, running = await world.claim(2)
-    await world.report(done)
-    await beat(world, running)
-    assert await told(world, "finish", task_id) == "finishing: 3 jobs ended, the pilots of 1 job told to stop"
-    assert (await beat(world, running)).verdict == "kill"
-    await world.report(running, STOPPED)
-    await world.settle()
-    assert (await world.status(task_id), await ended(world, task_id)) == ("finished", {"cancelled": 3, "failed": 1, "finished": 1})
-    assert set(await unit_statuses(world, task_id)) == {"cancelled", "failed", "finished"}
     await invariants.check(world)
 
 

@@ -14,12 +14,9 @@ from tests.engine.play import (
     FAILED,
     FILES,
     MERGE,
-    add_dataset,
-    add_files,
     answer,
     ask,
     beat,
-    close_dataset,
     outputs,
     rows,
     run_with,
@@ -55,21 +52,6 @@ async def test_an_extension_with_more_events_processes_only_these(world: World) 
     moves = [row["to_status"] for row in found if row["event"] in ("incexec", "rerefine", "refine")]
     assert moves == ["defined", "toincexec", "rerefine", "defined"]
     assert [row["round"] for row in await rows(world, "SELECT round FROM task_round WHERE task_id = $1 ORDER BY 1", task_id)] == [1, 2]
-    await invariants.check(world)
-
-
-async def test_an_extension_with_another_dataset_and_another_split_keeps_the_old_outputs(world: World) -> None:
-    await add_dataset(world, 4)
-    await add_files(world, more := await add_dataset(world, 0, "more", is_open=True), 6, 10)
-    await close_dataset(world, more)
-    task_id = await world.submit(**FILES | {"name": "t"})
-    first = await world.run_all()
-    kept = await outputs(world, task_id)
-    patch = {"inputs": {"in": {"dataset": None, "datasets": ["user.ada:in", "user.ada:more"]}}, "split": {"files_per_job": 3}}
-    await told(world, "extend", task_id, changes=patch)
-    ran = await world.run_all()
-    assert (len(first), [len(job.inputs) for job in ran], await world.status(task_id)) == (4, [3, 3], "done")
-    assert (set(kept) < set(await outputs(world, task_id)), await unit_statuses(world, task_id)) == (True, {"finished": 10})
     await invariants.check(world)
 
 
@@ -160,6 +142,20 @@ async def test_a_fork_of_a_running_task_leaves_the_original_alone(world: World) 
         await fork(world, task_id, "copy")
     with pytest.raises(Invalid):
         await fork(world, task_id, "other", split={"events_per_job": 1})
+    await invariants.check(world)
+
+
+async def test_a_fork_of_a_task_that_lost_an_input_leaves_it_out_too_and_numbers_its_units_alike(world: World) -> None:
+    parent = await world.submit(name="first")
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    await world.run_all()
+    await told(world, "recover", parent, files=[(await outputs(world, parent))[0]])
+    await world.run_all()
+    copy = await fork(world, child, "copy")
+    assert (await world.run_all(), await world.status(copy)) == ([], "done")
+    numbers = "SELECT number, status FROM task_file WHERE task_id = $1 ORDER BY number"
+    assert [tuple(row) for row in await rows(world, numbers, copy)] == [tuple(row) for row in await rows(world, numbers, child)]
+    assert await unit_statuses(world, copy) == {"finished": 5, "removed": 1}
     await invariants.check(world)
 
 

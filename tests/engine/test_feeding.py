@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.engine import invariants
-from tests.engine.play import FILES, add_dataset, add_files, close_dataset, hot, lose, run_with
+from tests.engine.play import FILES, add_dataset, add_files, close_dataset, hot, lose, rows, run_with, told
 from tests.world import STAGES, World
 
 CHILD: dict[str, Any] = FILES | {"name": "child", "inputs": {"in": {"task": "t", "output": "out"}}}
@@ -65,3 +65,13 @@ async def test_a_chain_of_four_starts_with_the_first_file_and_ends_with_the_last
     await run_with(world, {})
     assert [await world.status(task_id) for task_id in chain] == ["done"] * 4
     await invariants.check(world)
+
+
+async def test_attempts_that_were_ordered_are_those_of_files_that_come_later_too(world: World) -> None:
+    dataset_id = await add_dataset(world, 1, is_open=True)
+    task_id = await world.submit(**FILES | {"retry": {"max_attempts": 1}})
+    await world.settle()
+    assert await told(world, "set", task_id, attempts=2) == "set: 1 inputs may be tried 2 times more"
+    await add_files(world, dataset_id, 1, 2)
+    await turn(world)
+    assert [row[0] for row in await rows(world, "SELECT max_attempts FROM task_file ORDER BY number")] == [3, 3]

@@ -3,13 +3,11 @@
 from dataclasses import replace
 from uuid import uuid4
 
-from pandawms.domain.codes import Code
 from pandawms.domain.worker import WorkerStatus
 from pandawms.engine.watch.hearing import hear
 from pandawms.engine.watch.step import step as watch_step
 from pandawms.store import places, workers
-from tests.engine import invariants
-from tests.engine.play import FAILED, beat, claim_uuid, ended, expire, hot, lose, outputs, rows, value, watch
+from tests.engine.play import beat, claim_uuid, ended, expire, hot, rows, value, watch
 from tests.world import World
 
 
@@ -20,63 +18,11 @@ async def one_job(world: World) -> int:
     return task_id
 
 
-async def test_an_expired_lease_ends_the_job_as_lost_and_another_attempt_follows(world: World) -> None:
-    await one_job(world)
-    (first,) = await world.claim()
-    await beat(world, first)
-    await lose(world)
-    found = (await rows(world, "SELECT status, error_domain, error_code FROM job_archive"))[0]
-    assert tuple(found) == ("failed", str(Code.LOST_HEARTBEAT.domain), Code.LOST_HEARTBEAT.number)
-    await world.settle()
-    (second,) = await world.claim()
-    assert (second.attempt, second.traits) == (2, first.traits)
-
-
-async def test_a_job_whose_pilot_never_said_a_word_is_told_apart(world: World) -> None:
-    await one_job(world)
-    await world.claim()
-    await lose(world)
-    assert await value(world, "SELECT error_code FROM job_archive") == Code.NO_FIRST_HEARTBEAT.number
-
-
 async def test_a_lease_that_has_not_run_out_is_left_alone(world: World) -> None:
     task_id = await one_job(world)
     await world.claim()
     assert await watch(world) == 0
     assert await hot(world, task_id) == {"sent": 1}
-
-
-async def test_a_late_report_of_a_lost_attempt_is_refused_and_changes_nothing(world: World) -> None:
-    task_id = await one_job(world)
-    (first,) = await world.claim()
-    await lose(world)
-    assert (await world.report(first)).verdict == "refused"
-    assert (await world.report(first, FAILED)).verdict == "refused"
-    assert await outputs(world, task_id) == []
-    (second,) = await world.run_all()
-    assert (await world.report(first)).verdict == "refused"
-    assert await outputs(world, task_id) == [second.outputs[0].name]
-    assert await ended(world, task_id) == {"failed": 1, "finished": 1}
-    await invariants.check(world)
-
-
-async def test_a_report_that_is_sent_again_is_known_and_counted_once(world: World) -> None:
-    task_id = await one_job(world)
-    (job,) = await world.claim()
-    assert (await world.report(job)).verdict == "accepted"
-    again = await world.report(job)
-    assert (again.verdict, again.status) == ("repeated", "finished")
-    assert len(await outputs(world, task_id)) == 1
-    await world.settle()
-    assert (await world.report(job)).verdict == "repeated", "also when its task has ended"
-    await invariants.check(world)
-
-
-async def test_a_failure_that_is_sent_again_is_known_and_counted_once(world: World) -> None:
-    await one_job(world)
-    (job,) = await world.claim()
-    assert [(await world.report(job, FAILED)).verdict for _ in range(2)] == ["accepted", "repeated"]
-    assert await value(world, "SELECT failed_attempts FROM task_file") == 1
 
 
 async def test_a_report_of_a_job_that_does_not_exist_is_refused(world: World) -> None:
@@ -102,29 +48,6 @@ async def test_the_same_claim_again_gets_the_same_jobs(world: World) -> None:
     assert await world.claim(2, claim_id) == first
     assert {claim_uuid(job) for job in first} == {claim_id}
     assert await hot(world, task_id) == {"sent": 2, "activated": 3}
-
-
-async def test_heartbeats_renew_the_lease_and_follow_the_phase_but_never_backwards(world: World) -> None:
-    await one_job(world)
-    (job,) = await world.claim()
-    await expire(world)
-    assert (await beat(world, job, "stage_in")).verdict == "ok"
-    assert await value(world, "SELECT status || (lease_expires_at > now() + interval '25 s') FROM job") == "startingtrue"
-    await beat(world, job, "running")
-    await beat(world, job, "stage_in")
-    assert await value(world, "SELECT status FROM job") == "running"
-    assert [row["event"] for row in await rows(world, "SELECT event FROM job_event ORDER BY event_id")] == ["create", "activate", "claim", "start", "run"]
-
-
-async def test_the_heartbeat_of_a_lost_job_is_told_that_it_is_gone(world: World) -> None:
-    await one_job(world)
-    (job,) = await world.claim()
-    await lose(world)
-    assert (await beat(world, job)).verdict == "gone"
-    await world.settle()
-    (second,) = await world.claim()
-    assert (await beat(world, job)).verdict == "gone"
-    assert (await beat(world, second)).verdict == "ok"
 
 
 async def test_a_heartbeat_under_another_claim_is_told_that_the_job_is_gone_and_renews_nothing(world: World) -> None:

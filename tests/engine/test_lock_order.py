@@ -205,7 +205,7 @@ async def _meet(one: World, two: World, scene: Scene, pair: tuple[str, str]) -> 
 
 
 def _eager(url: str) -> Options:
-    return Options(f"{url}?options=-c%20deadlock_timeout%3D20ms", max_connections=3)
+    return Options(f"{url}{'&' if '?' in url else '?'}options=-c%20deadlock_timeout%3D20ms", max_connections=3)
 
 
 @pytest.mark.parametrize("first", WRITERS)

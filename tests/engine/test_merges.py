@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+from pandawms.domain.task import TaskEvent
 from pandawms.engine.aggregate.step import step as aggregate
+from pandawms.store import tasks
 from tests.engine import invariants
 from tests.engine.play import FAILED, HOPELESS, MERGE, ended, hot, lose, outputs, rows, run_with, value
 from tests.waiting import until_waits_for
@@ -37,6 +39,23 @@ async def test_a_merge_job_that_failed_twice_is_tried_a_third_time_with_the_same
     assert len({job.outputs[0].name for job in merged}) == 3
     assert await world.status(task_id) == "done"
     assert await outputs(world, task_id, "whole") == [merged[-1].outputs[0].name]
+    await invariants.check(world)
+
+
+async def test_what_has_run_is_merged_while_its_task_is_pending(world: World) -> None:
+    task_id = await submit(world, merge=MERGE | {"files_per_job": 2})
+    await run_first(world, 1)
+    (job,) = await world.claim()
+    async with world.pool.acquire() as connection:
+        assert await tasks.move(connection, task_id, TaskEvent.POSTPONE, "test") is not None
+    await world.report(job)
+    await world.settle()
+    jobs = await world.claim(5)
+    assert ([job.kind for job in jobs], await world.status(task_id)) == (["run", "run", "run", "merge"], "pending")
+    for job in jobs:
+        await world.report(job)
+    await run_with(world, {})
+    assert await world.status(task_id) == "done"
     await invariants.check(world)
 
 
@@ -90,6 +109,14 @@ async def test_what_failed_for_good_is_left_out_of_the_merge(world: World) -> No
     task_id = await submit(world)
     ran = await run_with(world, {("run", 3): HOPELESS})
     assert (ran[-1].kind, len(ran[-1].inputs)) == ("merge", 4)
+    assert await world.status(task_id) == "finished"
+    await invariants.check(world)
+
+
+async def test_the_last_job_that_is_given_up_though_it_had_attempts_lets_the_others_be_merged(world: World) -> None:
+    task_id = await submit(world, retry={"max_attempts": 3, "max_failures": 1})
+    ran = await run_with(world, {("run", 5): FAILED})
+    assert (len(ran), [job.kind for job in ran[-2:]], len(ran[-1].inputs)) == (6, ["run", "merge"], 4)
     assert await world.status(task_id) == "finished"
     await invariants.check(world)
 

@@ -106,9 +106,8 @@ async def prepare(world: World) -> list[World]:
         for name in ("q", "r"):
             queue_id, _ = await places.put_queue(
                 connection, community_id, site_id, name, cores=8, memory_mb=2_000_000, disk_mb=2_000_000, max_wall_seconds=2_592_000,
-                architecture="x86_64", slots=100,
+                architecture="x86_64", slots=100, nodes=2, gpus=2, gpu_model="NVIDIA A100", gpu_memory_mb=80_000,
             )  # fmt: skip
-            await connection.execute("UPDATE queue SET gpus = 2 WHERE queue_id = $1", queue_id)
             await places.put_queue_storage(connection, queue_id, world.endpoint_id, 1, 1)
             await events.log(connection, "queue", queue_id, "add", None, "online", "test")
             found.append(replace(world, queue_id=queue_id))
@@ -130,8 +129,9 @@ async def submitted(world: World, document: dict[str, Any]) -> int | PandaError:
 async def claimed(server: World) -> tuple[JobSpec, ...]:
     """What a pilot with a large slot gets."""
     request = ClaimRequest(
-        1, "test", f"{random.getrandbits(128):032x}", "q", "node", n_jobs=100, cores=8, memory_mb=2_000_000, disk_mb=2_000_000, architecture="x86_64", gpus=2
-    )
+        1, "test", f"{random.getrandbits(128):032x}", "q", "node", n_jobs=100, cores=8, memory_mb=2_000_000, disk_mb=2_000_000, architecture="x86_64", gpus=2,
+        nodes=2, gpu_model="NVIDIA A100", gpu_memory_mb=80_000,
+    )  # fmt: skip
     return await server.dispatcher.claim(Claim(server.queue_id, request))
 
 

@@ -208,12 +208,12 @@ async def test_serials_and_seeds_begin_where_the_task_says(world: World) -> None
     assert plain == {serial: (task_id * 1_000_003 + serial + 7) % 900_000_000 + 1 for serial in (41, 42)}
 
 
-async def add_queue(world: World, name: str, **changes: int) -> int:
+async def add_queue(world: World, name: str, **changes: Any) -> int:
     """Another queue beside `local`, with larger slots."""
     async with world.pool.acquire() as connection, connection.transaction():
         community_id = await identity.ensure_community(connection, "local")
         site_id = await places.ensure_site(connection, "here")
-        given = {"cores": 1, "memory_mb": 8000, "disk_mb": 100_000, "max_wall_seconds": 86_400, "slots": 1} | changes
+        given: dict[str, Any] = {"cores": 1, "memory_mb": 8000, "disk_mb": 100_000, "max_wall_seconds": 86_400, "slots": 1} | changes
         queue_id, _ = await places.put_queue(connection, community_id, site_id, name, architecture="x86_64", **given)
         await places.put_queue_storage(connection, queue_id, world.endpoint_id, 1, 1)
         await events.log(connection, "queue", queue_id, "add", None, "online", "test")
@@ -327,3 +327,37 @@ async def test_a_task_of_few_jobs_or_without_scouts_starts_with_all_of_them(worl
     await world.settle()
     assert [await world.status(task_id) for task_id in (few, none)] == ["running", "running"]
     assert [await hot(world, task_id) for task_id in (few, none)] == [{"activated": 30}] * 2
+
+
+WHOLE_GROUPS: dict[str, Any] = {"split": {"boundary": {"name_field": 1, "one_job_per_group": True}}}
+
+
+async def test_a_group_is_one_job_though_its_files_came_at_several_times(world: World) -> None:
+    dataset_id = await add_dataset(world, 0, is_open=True)
+    task_id = await world.submit(**SEVEN | WHOLE_GROUPS)
+    for names in (["x.1", "y.1"], ["x.2"], ["y.2", "x.3"]):
+        await add_named(world, dataset_id, names)
+        await world.settle()
+    assert (await value(world, "SELECT count(*) FROM task_file"), await define(world.pool, world.services)) == (0, 0)
+    await close_dataset(world, dataset_id)
+    await world.run_all()
+    assert (await jobs(world, task_id), await world.status(task_id)) == (["x.1x.2x.3", "y.1y.2"], "done")
+    await invariants.check(world)
+
+
+async def test_a_group_of_more_files_than_any_window_fails_whole_and_the_others_run(world: World) -> None:
+    await add_named(world, await add_dataset(world, 0), [f"x.{n}" for n in range(15_001)] + ["a.1", "z.1", "z.2"])
+    task_id = await world.submit(**SEVEN | WHOLE_GROUPS | {"goal": {"on_miss": "finish"}})
+    await world.run_all()
+    assert await jobs(world, task_id) == ["a.1", "z.1z.2"]
+    found = await rows(world, "SELECT DISTINCT reason ->> 'code' AS code, reason ->> 'limit' AS most FROM task_file WHERE status = 'failed'")
+    assert [tuple(row) for row in found] == [("split.all_files", "10000")]
+    assert (await unit_statuses(world, task_id), await world.status(task_id)) == ({"failed": 15_001, "finished": 3}, "finished")
+    await invariants.check(world)
+
+
+async def add_named(world: World, dataset_id: int, names: Sequence[str]) -> None:
+    """Adds files of these names."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        new = [NewFile(name, uuid4(), 10, b"\0\0\0\1", 10) for name in names]
+        await catalogue.add_files(connection, dataset_id, "user.ada", new, world.endpoint_id)

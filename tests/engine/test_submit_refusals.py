@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pandawms.domain.errors import Conflict, Invalid, PandaError
+from pandawms.store import catalogue, identity
 from tests.engine.play import FILES, MERGE, add_dataset, ask, rows, value
 from tests.world import World
 
@@ -30,6 +31,14 @@ async def test_an_unknown_dataset_is_refused_with_the_nearest_name(world: World)
     await add_dataset(world, 1, "muons-2026")
     error = await refused(world, Invalid, **FILES | {"inputs": {"in": {"dataset": "user.ada:muons-2062"}}})
     assert (error.code, error.field, error.hint) == ("input.unknown_dataset", "inputs.in.dataset", "did you mean user.ada:muons-2026?")
+
+
+async def test_datasets_of_other_communities_are_no_suggestion(world: World) -> None:
+    async with world.pool.acquire() as connection, connection.transaction():
+        other = await identity.ensure_community(connection, "other")
+        assert await catalogue.add_dataset(connection, community_id=other, owner_id=world.who.user_id, scope="user.eve", name="secret-2026")
+    error = await refused(world, Invalid, **FILES | {"inputs": {"in": {"dataset": "user.eve:secret-2062"}}})
+    assert (error.code, error.hint) == ("input.unknown_dataset", "`panda ls datasets` lists them")
 
 
 async def test_an_unknown_task_is_refused_with_the_nearest_name(world: World) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import Database
 from tests.engine.machine import machine
 from tests.world import World
 
-STEPS = int(os.environ.get("PANDA_TEST_MACHINE_STEPS", "120"))
+STEPS = int(os.environ.get("PANDA_TEST_MACHINE_STEPS", "200"))
 STEPS_PER_WALK = 200
 SEED = int(os.environ.get("PANDA_TEST_MACHINE_SEED", "1"))
 

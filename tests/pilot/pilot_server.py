@@ -33,6 +33,7 @@ class PilotServer:
         self.busy: dict[str, int] = {}
         self.beat_verdict = "ok"
         self.report_verdict = "accepted"
+        self.report_payloads: list[int] = []
         self.name_claim: str | None = None
         self.heartbeat_seconds = 0.2
         self._port = 0
@@ -108,7 +109,8 @@ class PilotServer:
         for job in body["jobs"]:
             known = job["job_id"] in self.reports
             self.reports.setdefault(job["job_id"], job)
-            verdicts.append({"job_id": job["job_id"], "verdict": "repeated" if known else self.report_verdict})
+            verdict = "repeated" if known else self.report_verdict
+            verdicts.append({"job_id": job["job_id"], "verdict": verdict, "payloads": self.report_payloads})
         return {"jobs": verdicts}
 
     def takes(self, faults: dict[str, int], call: str) -> bool:

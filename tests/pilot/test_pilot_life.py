@@ -71,7 +71,7 @@ def test_the_payload_sees_nothing_of_the_pilots_environment(node: Node, server: 
     server.add_job(command="env", environment={"variables": {"COLOUR": "blue"}})
     assert node.run() == 0
     names = {line.partition("=")[0] for line in log_files(server)["payload.stdout"].decode().splitlines()}
-    assert {"COLOUR", "HOME", "TMPDIR", "PATH", "PANDA_JOB_ID"} <= names
+    assert {"COLOUR", "HOME", "TMPDIR", "PATH", "PANDA_JOB_ID", "PANDA_NODES", "PANDA_GPUS"} <= names
     assert not {name for name in names if "TOKEN" in name or name.startswith(("PYTHON", "LC_"))} - {"LC_CTYPE"}
 
 

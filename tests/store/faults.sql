@@ -277,3 +277,34 @@ UPDATE dataset SET n_files = n_files + 1;
 
 -- fault: a counter of bytes -> dataset_counters
 UPDATE dataset SET n_bytes = n_bytes + 1;
+
+-- fault: a group whose lead is none of its copies -> clones
+INSERT INTO clone_group (task_id, mode, attempt, n_copies, lead_job_id) SELECT task_id, 'run_once', 1, 2, job_id FROM job_archive WHERE job_id = $run;
+
+-- fault: two copies that succeeded -> attempts, clones
+INSERT INTO clone_group (clone_group_id, task_id, mode, attempt, n_copies, lead_job_id, status) OVERRIDING SYSTEM VALUE
+SELECT 1, task_id, 'run_once', 1, 2, job_id, 'over' FROM job_archive WHERE job_id = $run;
+UPDATE job_spec SET clone_group_id = 1, copy = 1 WHERE job_id IN (SELECT a.job_id FROM job_archive a JOIN job_spec s USING (job_id)
+    WHERE a.status = 'finished' AND s.kind = 'run' AND s.task_id = (SELECT task_id FROM job_spec WHERE job_id = $run) ORDER BY a.job_id LIMIT 2);
+
+-- fault: a group that is open though its lead has ended -> clones
+INSERT INTO clone_group (clone_group_id, task_id, mode, attempt, n_copies, lead_job_id) OVERRIDING SYSTEM VALUE
+SELECT 1, task_id, 'store_once', 1, 2, job_id FROM job_archive WHERE job_id = $retried;
+UPDATE job_spec SET clone_group_id = 1, copy = 1 WHERE job_id = $retried;
+
+-- fault: a copy that its hot row does not know to be one -> clones
+INSERT INTO clone_group (clone_group_id, task_id, mode, attempt, n_copies, lead_job_id) OVERRIDING SYSTEM VALUE
+SELECT 1, task_id, 'store_once', 1, 2, job_id FROM job WHERE job_id = $hot_running;
+UPDATE job_spec SET clone_group_id = 1, copy = 1 WHERE job_id = $hot_running;
+
+-- fault: an account of another place -> payloads
+UPDATE job_payload SET n = 99 WHERE job_id = (SELECT min(job_id) FROM job_payload) AND n = 0;
+
+-- fault: an output of a payload that failed -> attempts, complete, done_once, payloads, unit_state
+UPDATE job_payload SET status = 'failed', error_domain = 'payload' WHERE job_id = (SELECT min(job_id) FROM job_payload) AND n = 0;
+
+-- fault: a payload that finished without an output -> complete, outputs
+DELETE FROM job_file WHERE role = 'output' AND job_id = (SELECT min(job_id) FROM job_payload);
+
+-- fault: an account that is gone -> attempts, complete, done_once, payloads, unit_state
+DELETE FROM job_payload WHERE job_id = (SELECT min(job_id) FROM job_payload);

@@ -23,12 +23,14 @@ from pandawms.store import audit, database, workers
 from pandawms.store.audit_rules import RULES
 from pandawms.wire.pilot.claim import JobSpec
 from tests import world as worlds
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, url_in
 from tests.engine.play import FAILED, FILES, HOPELESS, MERGE, add_dataset, ask, beat, lose, run_with
 from tests.waiting import until
 from tests.world import World
 
 TWO = {"inputs": {"events": {"count": 8}}, "retry": {"max_attempts": 2}}
+
+PARTS = {"program": {"command": "make > %OUT", "each": {}}, "inputs": {"pieces": {"pieces": 3}}, "split": {"files_per_job": 3}}
 
 FAULT = re.compile(r"-- fault: (.+) -> (.+)\n([^#]+?;)\n(?=\n|$)")
 """A fault in faults.sql: what it is, the rules that it breaks, the statements that make it."""
@@ -75,6 +77,8 @@ async def play_all(world: World) -> None:
     await world.run_all()
     await kill_one(world)
     await world.submit(name="once", **TWO | {"retry": {"max_attempts": 1}})
+    await run_with(world, {("run", 1): FAILED})
+    await world.submit(name="parts", **PARTS)
     await run_with(world, {("run", 1): FAILED})
     task_id = await world.submit(name="again", **TWO | {"retry": {"max_attempts": 1}})
     await run_with(world, {("run", serial): FAILED for serial in range(1, 5)})
@@ -144,7 +148,7 @@ async def leave_open(world: World) -> None:
 def played_url(cluster_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database in which much has happened; whoever changes it undoes that."""
     name = f"test_{uuid4().hex}"
-    url = f"{cluster_url.rpartition('/')[0]}/{name}"
+    url = url_in(cluster_url, name)
 
     async def make() -> None:
         await execute(cluster_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")

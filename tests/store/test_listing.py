@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pandawms.store import catalogue, listing, tasks, units
+from pandawms.store import catalogue, listing, splitting, tasks, units
 from pandawms.store.database import Connection
 from pandawms.wire.document import BoundarySpec, InputSpec
 from pandawms.wire.selection import Candidate, Choice, Cut, as_regex, group, selected
@@ -103,6 +103,9 @@ async def test_the_database_chooses_as_the_pure_rules_do(world: World, seed: int
             expected = selected([file for files in sets[: len(used)] for file in files], spec)
             found = await listing.secondary_files(connection, made, choice(spec))
             assert [file.name for file in found] == [file.name for file in expected], spec
+            half = found[: len(found) // 2]
+            await splitting.number_files(connection, made, [file.file_id for file in half])
+            assert await listing.new_secondary_files(connection, made, choice(spec)) == found[len(half) :], spec
             done = await listing.list_files(connection, task_id, made, choice(spec), Cut(3))
             assert [(r["name"], r["n_events"]) for r in await rows(connection, made)] == [(file.name, file.events) for file in expected], spec
             assert (done.n_units, done.is_complete) == (len(expected), False)

@@ -15,7 +15,7 @@ from pandawms.store import database, lists
 from pandawms.store.database import Connection
 from pandawms.store.lists import DATASETS, FILES, JOBS, TASKS, UNITS, WORKERS, Listing
 from tests import past
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, url_in
 
 N_JOBS = int(os.environ.get("PANDA_TEST_ARCHIVE_JOBS", 60_000))
 WIDTH = N_JOBS // 10
@@ -47,7 +47,7 @@ def past_url(cluster_url: str) -> Iterator[str]:
     """The URL of a database with an archive in many partitions and a queue of hot jobs, made once for this module."""
     name = f"test_past_{uuid4().hex}"
     asyncio.run(_execute(cluster_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
-    url = f"{cluster_url.rpartition('/')[0]}/{name}"
+    url = url_in(cluster_url, name)
     asyncio.run(_fill(url))
     yield url
     asyncio.run(_execute(cluster_url, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -38,8 +38,11 @@ QUERIES: dict[tuple[str, str], list[Any]] = {
     ("idempotency", "drop_old"): [7],
     ("listing", "unlisted"): [100],
     ("tasks", "children"): [1],
-    ("units", "cancel_rest"): [1],
-    ("units", "reopen_failed"): [1, 3],
+    ("units", "open_units"): [1],
+    ("units", "cancel_units"): [[1, 2, 3]],
+    ("units", "failed"): [1],
+    ("units", "reopen_failed"): [[1, 2, 3], 3],
+    ("counters", "lock_units"): [[1, 2, 3]],
     ("units", "progress"): [1],
     ("reasons", "failed_units"): [1],
 }

@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterable
 
 import pytest
 
+from pandawms.domain.clone import CloneMode, CloneStatus
 from pandawms.domain.dataset import DatasetStatus
 from pandawms.domain.file import FileStatus
 from pandawms.domain.identity import Scope
 from pandawms.domain.job import JOB, LEASED, JobStatus
 from pandawms.domain.output_file import OutputFileStatus
+from pandawms.domain.payload import PayloadStatus
 from pandawms.domain.queue import QueueStatus
 from pandawms.domain.retry_rule import TASK_TYPES, Action, Kind, Mode
 from pandawms.domain.snapshot import JobKind
@@ -29,11 +31,14 @@ STATUSES: dict[tuple[str, str], Iterable[str]] = {
     ("queue", "status"): QueueStatus,
     ("job_spec", "kind"): JobKind,
     ("requirement", "kind"): JobKind,
+    ("job_payload", "status"): PayloadStatus,
     ("token", "scopes"): Scope,
     ("retry_rule", "mode"): Mode,
     ("retry_rule", "action"): Action,
     ("retry_rule", "task_type"): TASK_TYPES,
     ("retry_action", "kind"): Kind,
+    ("clone_group", "status"): CloneStatus,
+    ("clone_group", "mode"): CloneMode,
 }
 """Inputs of jobs use a part of the words for output files: running, finished, failed, merging, cancelled."""
 

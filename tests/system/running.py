@@ -21,6 +21,7 @@ from pandawms.store.embedded import EmbeddedServer, Options
 from pandawms.wire.task import TaskDetail
 
 PANDA = (sys.executable, "-m", "pandawms.main.panda")
+UV = Path(sys.executable).with_name("uv")
 FINAL = ("done", "finished", "failed", "aborted", "broken")
 
 
@@ -66,6 +67,11 @@ class Running:
         url = json.loads((self.data / "run" / "endpoint.json").read_text())["url"]
         with Client(url, (self.data / "tokens" / "user").read_text().strip()) as client:
             yield client
+
+    def share_downloads(self) -> None:
+        """Lets pilots take packages from where this user's uv keeps what it has downloaded, in place of downloading them once more."""
+        (self.data / "cache").mkdir(exist_ok=True)
+        (self.data / "cache" / "uv").symlink_to(subprocess.run([UV, "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip())
 
     def submit(self, name: str, **changes: Any) -> str:
         """Submits a task that prints its event numbers and adds them up in a merge; returns its name."""

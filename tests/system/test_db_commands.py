@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import past
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, url_in
 
 
 class Operator:
@@ -60,7 +60,7 @@ def operator(cluster_url: str, tmp_path: Path) -> Iterator[Operator]:
     """An operator with a database of their own."""
     name = f"test_{uuid4().hex}"
     asyncio.run(_execute(cluster_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
-    url = f"{cluster_url.rpartition('/')[0]}/{name}"
+    url = url_in(cluster_url, name)
     asyncio.run(_fill(url))
     yield Operator(url, tmp_path)
     asyncio.run(_execute(cluster_url, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -27,6 +27,7 @@ def blind() -> Iterator[Running]:
 
 
 def test_the_demos_tasks_run_by_pilots_that_cannot_see_the_clone(blind: Running) -> None:
+    blind.share_downloads()
     blind.panda("submit", str(ZPEAK / "evgen.yaml"), "--set", "inputs.events.count=400", "--set", "split.events_per_job=100")
     blind.panda("submit", str(ZPEAK / "analysis.yaml"))
     task = blind.wait("z-analysis", 280)

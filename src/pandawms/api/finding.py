@@ -65,7 +65,7 @@ async def dataset(connection: Connection, who: Who, reference: str) -> Dataset:
     else:
         found = await catalogue.dataset_by_name(connection, reference)
     if found is None or not policies.may_see(who, found.community):
-        near = did_you_mean(reference, await catalogue.dataset_names(connection)) if policies.is_operator(who) else None
+        near = did_you_mean(reference, await catalogue.dataset_names(connection, None if policies.is_operator(who) else who.community))
         raise NotFound(
             f"there is no dataset {reference[:300]}", code="dataset.unknown", field="dataset", value=reference[:300], allowed="an id, or scope:name",
             hint=f"did you mean {near}?" if near else "`panda ls datasets` lists them",

@@ -6,7 +6,7 @@ The pilot's codec checks types only, since the pilot uses it too; here a wrong v
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,13 +14,25 @@ from uuid import UUID
 import msgspec
 
 from pandawms.domain.errors import Invalid
-from pandawms.domain.outcome import MESSAGE_CHARACTERS
-from pandawms.wire.pilot import PROTOCOL, ClaimRequest, HeartbeatRequest, JobBeat, JobReport, ReportRequest, decode
+from pandawms.domain.outcome import MESSAGE_CHARACTERS, Outcome
+from pandawms.wire.pilot import (
+    PROTOCOL,
+    ClaimRequest,
+    HeartbeatRequest,
+    JobBeat,
+    JobReport,
+    PayloadReport,
+    ReportRequest,
+    WrittenFile,
+    decode,
+)
 
 T = TypeVar("T", ClaimRequest, HeartbeatRequest, ReportRequest)
 
 MOST_JOBS = 1000
 """Jobs that one call may name."""
+MOST_PAYLOADS = 10_000
+"""More than any job has."""
 MOST_STEPS = 100
 """As many as a task file may have."""
 INTEGER = 2**31 - 1
@@ -62,13 +74,14 @@ def checked_claim(asked: ClaimRequest) -> ClaimRequest:
     """Returns the same claim when its numbers make sense. Raises Invalid otherwise."""
     _uuid("claim_id", asked.claim_id)
     _within("n_jobs", asked.n_jobs, 1, MOST_JOBS)
-    _within("cores", asked.cores, 1, INTEGER)
-    for name in ("memory_mb", "disk_mb", "gpus"):
+    for name in ("cores", "nodes"):
+        _within(name, getattr(asked, name), 1, INTEGER)
+    for name in ("memory_mb", "disk_mb", "gpus", "gpu_memory_mb"):
         _within(name, getattr(asked, name), 0, INTEGER)
     _within("remaining_seconds", asked.remaining_seconds, -INTEGER, INTEGER)
     _within("worker_id", asked.worker_id, 1, BIGINT)
     _within("wait_seconds", asked.wait_seconds, 0, REAL)
-    for name in ("queue", "architecture", "node"):
+    for name in ("queue", "architecture", "node", "gpu_model"):
         _text(name, getattr(asked, name))
     return asked
 
@@ -76,9 +89,15 @@ def checked_claim(asked: ClaimRequest) -> ClaimRequest:
 def checked_beats(asked: HeartbeatRequest) -> HeartbeatRequest:
     """Returns the same heartbeats when they name jobs that can be. Raises Invalid otherwise."""
     _common(asked)
+    tells = False
     for n, beat in enumerate(asked.jobs):
         if not (0 < beat.job_id <= BIGINT and -INTEGER <= beat.attempt <= INTEGER and _PLAIN_UUID.fullmatch(beat.claim_id)):
             _check_beat(n, beat)
+        if beat.payloads:
+            _check_payloads(n, beat.payloads)
+            tells = True
+    if tells:
+        return replace(asked, jobs=tuple(replace(beat, payloads=_cleaned_payloads(beat.payloads)) for beat in asked.jobs))
     return asked
 
 
@@ -96,8 +115,9 @@ def checked_reports(asked: ReportRequest) -> ReportRequest:
             _within(name, value, low, high, n)
         _uuid("claim_id", each.claim_id, n)
         _text("outcome.domain", each.outcome.domain, n)
-        _check_outputs(n, each)
+        _check_outputs(n, each.outputs)
         _check_steps(n, each)
+        _check_payloads(n, each.payloads)
     return asked if all(_is_clean(each) for each in asked.jobs) else replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
 
 
@@ -113,8 +133,8 @@ def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]
     yield "disk_mb", each.disk_mb, 0, INTEGER
 
 
-def _check_outputs(job: int, each: JobReport) -> None:
-    for n, file in enumerate(each.outputs):
+def _check_outputs(job: int, outputs: Sequence[WrittenFile]) -> None:
+    for n, file in enumerate(outputs):
         _text("name", file.name, job, n)
         _within("size_bytes", file.size_bytes, 0, BIGINT, job, n)
         _within("events", file.events, 0, BIGINT, job, n)
@@ -133,13 +153,36 @@ def _check_steps(job: int, each: JobReport) -> None:
             _within(f"steps[{n}].{name}", getattr(step, name), 0, REAL, job)
 
 
+def _check_payloads(job: int, payloads: Sequence[PayloadReport]) -> None:
+    if len(payloads) > MOST_PAYLOADS:
+        raise _wrong(_path("payloads", (job,)), len(payloads), f"at most {MOST_PAYLOADS}")
+    for m, each in enumerate(payloads):
+        told, name = each.outcome, f"payloads[{m}]"
+        _within(f"{name}.n", each.n, 0, INTEGER, job)
+        _text(f"{name}.outcome.domain", told.domain, job)
+        _within(f"{name}.outcome.code", told.code, 0, INTEGER, job)
+        _within(f"{name}.outcome.exit_code", told.exit_code, -INTEGER, INTEGER, job)
+        _within(f"{name}.outcome.signal", told.signal, 0, INTEGER, job)
+        _within(f"{name}.wall_seconds", each.wall_seconds, 0, 1e9, job)
+        _within(f"{name}.cpu_seconds", each.cpu_seconds, 0, REAL, job)
+        _within(f"{name}.max_rss_mb", each.max_rss_mb, 0, INTEGER, job)
+        _check_outputs(job, each.outputs)
+
+
 def _is_clean(each: JobReport) -> bool:
-    return "\x00" not in each.outcome.message and len(each.outcome.message) <= MESSAGE_CHARACTERS
+    return not each.payloads and "\x00" not in each.outcome.message and len(each.outcome.message) <= MESSAGE_CHARACTERS
 
 
 def _cleaned(each: JobReport) -> JobReport:
-    message = each.outcome.message.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MESSAGE_CHARACTERS]
-    return replace(each, outcome=replace(each.outcome, message=message))
+    return replace(each, outcome=_cleaned_outcome(each.outcome), payloads=_cleaned_payloads(each.payloads))
+
+
+def _cleaned_payloads(payloads: Sequence[PayloadReport]) -> tuple[PayloadReport, ...]:
+    return tuple([replace(each, outcome=_cleaned_outcome(each.outcome)) for each in payloads])
+
+
+def _cleaned_outcome(told: Outcome) -> Outcome:
+    return replace(told, message=told.message.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MESSAGE_CHARACTERS])
 
 
 def claim_uuid(text: str, field: str) -> UUID:

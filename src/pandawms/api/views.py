@@ -10,10 +10,12 @@ from pandawms.domain.job import LEASED, QUEUED, JobStatus, seed
 from pandawms.domain.outcome import Outcome
 from pandawms.engine.blueprints import Output
 from pandawms.store.catalogue import Dataset as DatasetOfStore
+from pandawms.store.clones import Copy
 from pandawms.store.events import Event
 from pandawms.store.jobs import Job
 from pandawms.store.jobs import JobFile as JobFileRow
 from pandawms.store.list_rows import DatasetRow, FileRow, JobRow, TaskRow, UnitRow, WorkerRow
+from pandawms.store.payloads import PayloadRow
 from pandawms.store.tasks import JobCount, Task
 from pandawms.store.units import TaskDataset
 from pandawms.store.workers import Worker as WorkerOfStore
@@ -21,7 +23,7 @@ from pandawms.wire.dataset import Dataset, File, Replica
 from pandawms.wire.document import TaskDocument
 from pandawms.wire.document_view import program_command
 from pandawms.wire.event import ChangeEvent
-from pandawms.wire.job import JobDetail, JobFile, JobOutcome, JobSummary, StepUse
+from pandawms.wire.job import JobCopies, JobCopy, JobDetail, JobFile, JobOutcome, JobPayload, JobSummary, StepUse
 from pandawms.wire.task import InputCounters, TaskInputUnit, TaskOutput, TaskSummary, UnitReason
 from pandawms.wire.worker import Worker
 
@@ -80,14 +82,32 @@ def job_summary(row: JobRow) -> JobSummary:
     return JobSummary(**{name: getattr(row, name) for name in JobRow.__dataclass_fields__})
 
 
-def job_outcome(job: Job) -> JobOutcome | None:
-    """How a job ended, None while it has not."""
+def job_outcome(job: Job | PayloadRow) -> JobOutcome | None:
+    """How a job or a payload ended, None while it has not."""
     if job.error_domain is None or job.error_code is None:
         return None
     outcome = Outcome(job.error_domain, job.error_code, job.exit_code, job.exit_signal, job.message or "", bool(job.is_retryable))
     return JobOutcome(
         domain=outcome.domain, code=outcome.code, message=outcome.message, name=outcome.name, exit_code=outcome.exit_code, signal=outcome.signal,
         retryable=outcome.retryable, advice=None if outcome.is_success else outcome.advice,
+    )  # fmt: skip
+
+
+def job_copies(found: Sequence[Copy]) -> JobCopies | None:
+    """The copies of a job; None where it has none."""
+    if not found:
+        return None
+    each = tuple(JobCopy(job_id=c.job_id, number=c.copy, queue=c.queue, status=c.status, leads=c.job_id == c.lead_job_id) for c in found)
+    return JobCopies(mode=found[0].mode, state=found[0].group_status, copies=each)
+
+
+def job_payload(job: Job, row: PayloadRow) -> JobPayload:
+    """One payload of a job; one of which nobody told ends as its job does."""
+    return JobPayload(
+        n=row.n, unit_id=row.unit_id, number=row.number, status=row.status or INPUT_STATUS.get(JobStatus(job.status), "waiting"), attempt=row.attempt,
+        name=row.file,
+        first_event=row.first_event if row.n_events is not None else None, n_events=row.n_events, outcome=job_outcome(row), wall_seconds=row.wall_seconds,
+        cpu_seconds=row.cpu_seconds, max_rss_mb=row.max_rss_mb, ended_at=row.ended_at,
     )  # fmt: skip
 
 
@@ -103,7 +123,7 @@ def job_detail(job: Job, document: TaskDocument, node: str | None, lease_seconds
         n_events=job.n_events, seed=seed(job.task_id, job.serial, document.split.seed_offset), cores=job.cores, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
         wall_limit_seconds=job.limit_wall_seconds, wall_seconds=job.wall_seconds, cpu_seconds=job.cpu_seconds, max_rss_mb=job.max_rss_mb,
         lease_until_at=lease, heartbeat_at=lease and lease - timedelta(seconds=lease_seconds), has_log=has_log, outcome=job_outcome(job),
-        steps=tuple(StepUse(**step) for step in job.steps or ()),
+        steps=tuple(StepUse(**step) for step in job.steps or ()), nodes=job.nodes, gpus=job.gpus, gpu_model=job.gpu_model, gpu_memory_mb=job.gpu_memory_mb,
     )  # fmt: skip
 
 
@@ -121,12 +141,12 @@ def unwritten(job: Job, output: Output) -> JobFile:
     )  # fmt: skip
 
 
-def job_file(job: Job, row: JobFileRow, local_names: Mapping[str, str]) -> JobFile:
-    """A file of a job; a chunk of events is named by its events."""
+def job_file(job: Job, row: JobFileRow, local_names: Mapping[str, str], payload_status: str | None = None) -> JobFile:
+    """A file of a job; a chunk of events is named by its events. An input stands where its job stands, or where its payload does."""
     chunk = f"events {row.first_event} to {row.first_event + (row.n_events or 0) - 1}" if row.first_event is not None else ""
     return JobFile(
         direction=row.role, stream=row.stream, name=row.name or chunk,
-        status=row.status if row.role == "output" and row.status else INPUT_STATUS.get(JobStatus(job.status), "running"),
+        status=row.status if row.role == "output" and row.status else payload_status or INPUT_STATUS.get(JobStatus(job.status), "running"),
         file_id=row.file_id, size_bytes=row.size_bytes,
         local_name=local_names.get(row.stream) if row.role == "output" else row.name, adler32=row.adler32.hex() if row.adler32 else None,
         n_events=row.events if row.events is not None else row.n_events,

@@ -43,6 +43,6 @@ def _show(reference: str, found: TaskErrors, terminal: Terminal) -> None:
 def _show_group(group: ErrorGroup, terminal: Terminal) -> None:
     queues = ", ".join(f"{queue} {n}" for queue, n in group.queues.items())
     terminal.line(one_line(f"- {group.n} x {group.name} ({group.domain} {group.code}): {group.pattern}"))
-    terminal.line(one_line(f"  first {age_text(group.first_at)}, last {age_text(group.last_at)}; queues: {queues}"))
-    terminal.line(one_line(f"  last message: {group.message}"))
-    terminal.line(one_line(f"> {group.advice} `panda logs {group.job_ids[0]}`"))
+    terminal.line(f"  {one_line(f'first {age_text(group.first_at)}, last {age_text(group.last_at)}; queues: {queues}')}")
+    terminal.line(f"  {one_line(f'last message: {group.message}')}")
+    terminal.line(f"  > {one_line(f'{group.advice} `panda logs {group.job_ids[0]}`')}")

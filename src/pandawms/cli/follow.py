@@ -61,7 +61,7 @@ def eta_text(task: TaskDetail) -> str:
 
 
 def progress_of(task: TaskDetail) -> tuple[int, int]:
-    """How many units are finished and how many there are, in the task's own unit (files or events)."""
+    """How many units are finished and how many there are, in the task's own unit (files, events or pieces)."""
     if task.unit == "events" and task.events_total is not None:
         return task.events_finished or 0, task.events_total
     return task.inputs.finished, task.inputs.total
@@ -105,7 +105,7 @@ class Lines:
                 finished,
                 total,
                 task.inputs.failed,
-                task.jobs.get("running", 0),
+                _n_running(task),
                 task.retries,
                 task.eta_low_seconds,
                 task.eta_high_seconds,
@@ -143,7 +143,7 @@ def state_text(task: TaskDetail) -> str:
     """What stands behind a bar: status, jobs running, retries, failures."""
     colour = style_of(task.status)
     parts = [f"[{colour}]{task.status}[/]" if colour else task.status]
-    parts += [f"{task.jobs['running']} running"] if task.jobs.get("running") else []
+    parts += [f"{_n_running(task)} running"] if _n_running(task) else []
     parts += [f"{task.jobs['merging']} to merge"] if task.jobs.get("merging") else []
     parts += [f"{task.retries} {'retry' if task.retries == 1 else 'retries'}"] if task.retries else []
     parts += [f"[red]{task.inputs.failed} failed[/]"] if task.inputs.failed else []
@@ -164,3 +164,8 @@ def _bars(terminal: Terminal) -> Iterator[Bars]:
     )
     with Progress(*columns, console=terminal.console(), refresh_per_second=4) as progress:
         yield Bars(progress)
+
+
+def _n_running(task: TaskDetail) -> int:
+    """How many jobs run, those that store their outputs among them."""
+    return task.jobs.get("running", 0) + task.jobs.get("stageout", 0)

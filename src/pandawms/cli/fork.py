@@ -28,10 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    """Makes the copy and shows it as a submit does."""
+    """Makes the copy, shows it as a submit does, and says how much is shared."""
     from pandawms.wire.command import ForkRequest
 
     body = ForkRequest(name=arguments.name, reason=arguments.reason, changes=changes_of(arguments.set))
     with session.client() as client:
-        show_answers([client.tasks.fork(arguments.reference.removeprefix("task:"), body)], session)
+        made = client.tasks.fork(arguments.reference.removeprefix("task:"), body)
+        show_answers([made], session)
+        if not session.terminal.as_json:
+            inputs = client.tasks.get(made.task_id).inputs
+            session.terminal.note(f"{inputs.finished} of its {inputs.total} inputs are finished, as in {arguments.reference}; it processes the others")
     return ExitCode.OK

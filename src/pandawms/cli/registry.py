@@ -63,6 +63,7 @@ USER_COMMANDS: Sequence[Command] = (
     Command("obsolete", "declare outputs void", "pandawms.cli.obsolete", "Commands for tasks"),
     Command("release", "lift the hold of a workflow", "pandawms.cli.release", "Commands for tasks"),
     Command("approve", "let waiting tasks start", "pandawms.cli.approve", "Commands for tasks"),
+    Command("withdraw", "take back commands that have not begun", "pandawms.cli.withdraw", "Commands for tasks"),
     Command("rules", "list, change and try the rules of retries", "pandawms.cli.rules", "This system"),
     Command("token", "make, list and revoke tokens", "pandawms.cli.token", "This command"),
     Command("doctor", "check what this command needs to work", "pandawms.cli.doctor", "This command"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.references import parse_reference, resolved
 from pandawms.cli.terminal import bytes_text, seconds_text
-from pandawms.wire.job import JobDetail, StepUse
+from pandawms.wire.job import JobCopies, JobDetail, JobPayload, StepUse
 from pandawms.wire.task import TaskDetail, TaskOutput
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def _job(job: JobDetail) -> dict[str, Any]:
         "node": job.node,
         "worker_id": job.worker_id,
         "command": job.command or None,
+        "library": job.library,
         "first_event": job.first_event,
         "n_events": job.n_events,
         "seed": job.seed,
@@ -102,11 +105,33 @@ def _job(job: JobDetail) -> dict[str, Any]:
         "cpu": None if job.cpu_seconds is None else seconds_text(job.cpu_seconds),
         "max_rss_mb": job.max_rss_mb,
         **{f"step {step.name}": _step(step) for step in job.steps},
+        **_payloads(job.payloads),
+        "copies": None if job.cloning is None else _copies(job.cloning),
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "log": f"panda logs {job.job_id}" if job.has_log else None,
     } | _retried(job)
+
+
+def _copies(cloning: JobCopies) -> str:
+    each = [f"job {copy.job_id} in {copy.queue}: {copy.status}{' (won)' if copy.leads and cloning.state != 'open' else ''}" for copy in cloning.copies]
+    return f"{cloning.mode}; {', '.join(each)}"
+
+
+def _payloads(payloads: Sequence[JobPayload]) -> dict[str, Any]:
+    """How many payloads came to which end, and each that was begun."""
+    if not payloads:
+        return {}
+    counts = Counter(payload.status for payload in payloads)
+    ends = {f"payload {payload.n}": _payload(payload) for payload in payloads if payload.wall_seconds is not None}
+    return {"payloads": ", ".join(f"{n} {status}" for status, n in counts.most_common())} | ends
+
+
+def _payload(payload: JobPayload) -> str:
+    outcome, what = payload.outcome, payload.name or f"unit {payload.number}"
+    end = payload.status if outcome is None or payload.status == "finished" else f"{outcome.name or outcome.code}: {outcome.message}"
+    return f"{what}, {end}, wall {seconds_text(payload.wall_seconds)}, cpu {seconds_text(payload.cpu_seconds)}, {payload.max_rss_mb or 0} MB"
 
 
 def _step(step: StepUse) -> str:

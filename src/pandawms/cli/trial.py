@@ -13,7 +13,7 @@ from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.wire.document import BuildSpec, InputSpec, TaskDocument
-from pandawms.wire.document_view import BUILD, datasets, event_chunk, output_files, primary, program_command
+from pandawms.wire.document_view import BUILD, datasets, event_chunk, has_payloads, output_files, primary, program_command
 from pandawms.wire.pilot import Environment, InputFile, JobSpec, OutputFile, Resources, Sandbox
 from pandawms.wire.placeholders import Values, expand
 from pandawms.wire.selection import Candidate, selected
@@ -82,7 +82,7 @@ def _environment(document: TaskDocument) -> Environment:
 
 
 def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox | None, library: Path | None) -> JobSpec:
-    """The first job of a task as a pilot would get it, its inputs, its sandbox and what was built as files of this machine."""
+    """The first job of a task as a pilot would get it, its inputs, its sandbox and what was built as files of this machine; of several payloads the first."""
     document = file.document
     inputs = _inputs(file, session, folder)
     built = {BUILD: [library]} if library is not None else {}
@@ -103,7 +103,7 @@ def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox |
         task_name=document.name,
         environment=_environment(document),
         sandbox=sandbox,
-        resources=Resources(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds),
+        resources=Resources(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.nodes, resources.gpus),
         inputs=_staged({**inputs, **built}),
         outputs=tuple(OutputFile(name, local, local, "") for name, local in output_files(document).items()),
         text_files=dict(expanded.text_files),
@@ -111,8 +111,9 @@ def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox |
 
 
 def _numbers(document: TaskDocument) -> Mapping[str, int]:
-    spec, split = primary(document)[1], document.split
-    numbers = {"SEED": 1 + split.seed_offset, "SERIAL": split.first_serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores}
+    spec, split, need = primary(document)[1], document.split, document.resources
+    numbers = {"SEED": 1 + split.seed_offset, "SERIAL": split.first_serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0}
+    numbers |= {"CORES": need.cores, "NODES": need.nodes, "GPUS": need.gpus}
     if spec.count is not None:
         numbers |= {"EVENTS": min(spec.count, event_chunk(document) or spec.count), "FIRST_EVENT": spec.first_event}
     elif split.events_per_job is not None:
@@ -139,7 +140,7 @@ def _sandbox(file: TaskFile, folder: Path) -> Sandbox | None:
 
 def _inputs(file: TaskFile, session: Session, folder: Path) -> dict[str, list[Path]]:
     """The files of the first job by input, on this machine."""
-    n_primary = file.document.split.files_per_job or 1
+    n_primary = 1 if has_payloads(file.document) else file.document.split.files_per_job or 1
     found: dict[str, list[Path]] = {}
     for n, (stream, spec) in enumerate(file.document.inputs.items()):
         if not spec.is_numbered:

@@ -130,6 +130,11 @@ def _applied(command_id: int) -> Call[CommandState]:
     return get(CommandState, f"/commands/{command_id}")
 
 
+def _withdraw(task: TaskRef) -> Call[CommandState]:
+    """Takes back the pending command of a task, as long as nothing of it is done."""
+    return send("DELETE", CommandState, f"/tasks/{segment(task)}/command")
+
+
 def _commands(task: TaskRef, *, limit: int = MAX_PAGE_SIZE) -> Call[Page[CommandState]]:
     """The newest commands of a task."""
     return get(Page[CommandState], f"/tasks/{segment(task)}/commands", {"limit": limit})
@@ -197,6 +202,7 @@ class Tasks(Resource[Runner]):
     fork = endpoint(_fork)
     command_many = endpoint(_command_many)
     applied = endpoint(_applied)
+    withdraw = endpoint(_withdraw)
     commands = paged(_commands)
     wait = scripted(_wait)
     watch = streamed(_watch)

@@ -225,6 +225,9 @@ class Code(Enum):
     PLACEHOLDER_LEFT = _Y, 2008, _SYSTEM, False, "a placeholder in the command could not be filled", "Report it, with the task file."
     BAD_JOB = _D, 2009, _SYSTEM, False, "the pilot could not understand the job", "Pilot and server may be of versions too far apart: update the pilot."
     PILOT_STOPPED = _P, 2010, _SITE, True, "the pilot was asked to stop while the job ran", "Nothing to do: it is tried again."
+    PAYLOADS_FAILED = _Y, 2014, _USER, True, "some payloads of the job failed", "Look at its payloads with panda show: each has an account of its own."
+    PAYLOAD_NOT_REACHED = _T, 2015, Owner.NOBODY, True, "the job ended before this payload was through", "Nothing to do: its input goes into another job."
+    PILOT_TOO_OLD = _D, 2016, _SITE, True, "the pilot does not know jobs of several payloads", "Update the pilot of the queue."
     LEASE_LOST = _D, 2011, _SYSTEM, False, "the job was not this pilot's any more", "Nothing to do: another attempt has taken its place."
 
     LOST_HEARTBEAT = _D, 100, _SITE, True, "no heartbeat came before the lease ran out", "The node or its network went away; it is tried again."
@@ -240,6 +243,22 @@ class Code(Enum):
     HELD_TOO_LONG = _D, 103, _SYSTEM, True, "waited too long for its outputs to be registered", "Check the registration of outputs."
     TRANSFER_TIMEOUT = _D, 104, _SITE, True, "its outputs took too long to reach their destination", "Check the transfers to the destination."
     OTHER_TIMEOUT = _D, 105, _SYSTEM, True, "stayed too long in one status", "Look at the job's events for where it waited."
+    WORKER_ENDED = (
+        _D,
+        300,
+        _SITE,
+        True,
+        "its worker ended without a report",
+        "It is tried again; look at the log of the batch system for why the pilot ended.",
+    )
+    NO_FINAL_REPORT = (
+        _D,
+        2013,
+        _SITE,
+        True,
+        "the pilot stored its outputs, and no report of its end came before the lease ran out",
+        "It is tried again; files that it wrote are not in the catalogue.",
+    )
 
     PLACEMENT_FAILED = _A, 100, _SITE, True, "its input data could not be brought to the queue", "Check the transfers to the queue's storage."
     REGISTRATION_FAILED = _A, 200, _SYSTEM, True, "its outputs could not be registered", "Check the data management system."
@@ -253,5 +272,6 @@ class Code(Enum):
     RETRIED = _T, 106, Owner.NOBODY, True, "replaced by a new attempt", "Nothing to do."
     MERGE_FAILED = _T, 113, _USER, True, "the merge of its outputs failed for good", "Look at the log of the merge job."
     PREDECESSOR_FAILED = _T, 2012, _USER, True, "a job that it waited for failed for good", "Look at the job that it waited for."
+    ANOTHER_COPY_WON = _T, 1234, Owner.NOBODY, True, "another copy of this job did its work", "Nothing to do: look at the copy that won."
     TASK_DONE = _T, 55, Owner.NOBODY, False, "its task ended before it ran", "Nothing to do."
     INCONSISTENT_INPUT = _T, 124, _SYSTEM, True, "its inputs changed while it was made", "It is made again."

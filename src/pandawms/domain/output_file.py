@@ -106,6 +106,7 @@ def suffixes(local_name: str) -> str:
     return "".join(PurePosixPath(local_name).suffixes)
 
 
-def file_name(task_name: str, stream: str, serial: int, attempt: int, suffix: str) -> str:
-    """The name of an output in its dataset: no two attempts ever write the same one. `suffix` comes from `suffixes`."""
-    return f"{task_name}.{stream}.{serial:06d}.{attempt}{suffix}"
+def file_name(task_name: str, stream: str, serial: int, attempt: int, suffix: str, copy: int = 1) -> str:
+    """The name of an output in its dataset: no two attempts, and no two copies of a job, ever write the same one. `suffix` comes from `suffixes`."""
+    of_copy = f"c{copy}" if copy > 1 else ""
+    return f"{task_name}.{stream}.{serial:06d}.{attempt}{of_copy}{suffix}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pandawms.domain.gpu import ANY_MODEL
 from pandawms.domain.machine import Word
 from pandawms.domain.queue import PERMITS, QueueStatus
 from pandawms.domain.task import TaskStatus
@@ -23,7 +24,10 @@ class JobKind(Word):
 
 @dataclass(frozen=True)
 class Requirement:
-    """What one job needs; memory, disk and wall time are for the whole job, not per core. `architecture` "any" takes every node."""
+    """What one job needs; cores, memory, disk and GPUs are those of each of its nodes, memory and disk for all cores together.
+
+    `architecture` "any" takes every node. `gpu_model` is a pattern ("any" takes every model), `gpu_memory_mb` is of each GPU.
+    """
 
     cores: int = 1
     memory_mb: int = 1000
@@ -32,14 +36,18 @@ class Requirement:
     architecture: str = "any"
     gpus: int = 0
     kind: JobKind = JobKind.RUN
+    nodes: int = 1
+    gpu_model: str = ANY_MODEL
+    gpu_memory_mb: int = 0
 
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """A queue at one moment. cores, memory_mb, disk_mb and max_wall_seconds are what one slot may take; `gpus` likewise.
+    """A queue at one moment. A slot has `nodes` nodes; cores, memory_mb, disk_mb and `gpus` are what each of them offers.
 
-    `community` None means that it serves all. `slots` is the number of slots when known, `endpoints` are the ids of the storage
-    endpoints that its nodes can read, `can_write` whether there is one that they can write, `last_pilot_at` the last time that a pilot asked for work there.
+    `gpu_model` is empty and `gpu_memory_mb` 0 where nobody told them. `community` None means that it serves all. `slots` is the number of slots when
+    known, `endpoints` are the ids of the storage endpoints that its nodes can read, `can_write` whether there is one that they can write,
+    `last_pilot_at` the last time that a pilot asked for work there.
     """
 
     queue_id: int
@@ -58,6 +66,9 @@ class QueueSnapshot:
     endpoints: frozenset[int] = field(default_factory=frozenset)
     can_write: bool = True
     last_pilot_at: datetime | None = None
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
 
     @property
     def is_brokered(self) -> bool:

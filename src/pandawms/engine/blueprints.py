@@ -9,7 +9,7 @@ from pandawms.store import tasks
 from pandawms.store.database import Connection
 from pandawms.wire.checks import decode_document
 from pandawms.wire.document import TaskDocument
-from pandawms.wire.document_view import BUILD, merge_needs_build, output_files, program_command
+from pandawms.wire.document_view import BUILD, has_payloads, output_files, program_command, reads_library
 
 Version = tuple[int, int]
 """A task and the version of its document."""
@@ -70,12 +70,20 @@ class Blueprint:
         return special if special is not None else self.run
 
     def needs_library(self, kind: str) -> bool:
-        """Whether a job of this kind reads what the build made: run jobs do, and merge jobs whose command names it."""
-        return self.build is not None and (kind == "run" or (kind == "merge" and merge_needs_build(self.document)))
+        """Whether a job of this kind reads what the build made."""
+        return reads_library(self.document, kind)
 
-    def outputs(self, kind: str, serial: int, attempt: int) -> list[Output]:
-        """Returns what a job of this kind writes, in the order of the document."""
-        return [Output(s.name, s.local_name, file_name(self.task_name, s.name, serial, attempt, s.suffixes), s.target) for s in self.work(kind).streams]
+    def has_payloads(self, kind: str) -> bool:
+        """Whether jobs of this kind run a payload for each of their units, which writes what a job writes else."""
+        return has_payloads(self.document, kind)
+
+    def serial_of_unit(self, number: int) -> int:
+        """Returns what the seed of a unit's payload and the names of its outputs follow from: the serial that a job of this unit alone would have."""
+        return number + self.document.split.first_serial - 1
+
+    def outputs(self, kind: str, serial: int, attempt: int, copy: int = 1) -> list[Output]:
+        """Returns what a job of this kind writes, or each of its payloads (then serial and attempt are those of the unit), in the order of the document."""
+        return [Output(s.name, s.local_name, file_name(self.task_name, s.name, serial, attempt, s.suffixes, copy), s.target) for s in self.work(kind).streams]
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import structlog
 
+from pandawms.domain.task import TaskStatus
 from pandawms.store import tasks
 from pandawms.store.database import Connection
 
@@ -19,9 +20,15 @@ DATABASE_AWAY: tuple[type[Exception], ...] = (
 connection is ended in the middle of a call may say that it is in a wrong state."""
 
 
+ENDING = frozenset({TaskStatus.ABORTING, TaskStatus.TOABORT, TaskStatus.TOBROKEN, TaskStatus.FINISHING, TaskStatus.PASSED})
+"""Where the reason of a task says why it ends, which its verdict repeats."""
+
+
 @asynccontextmanager
 async def of_task(connection: Connection, stage: str, task_id: int, passing: tuple[type[Exception], ...] = ()) -> AsyncIterator[None]:
     """Lets a failure inside the block end only the block, which opens its own transaction (or savepoint). The task is looked at again after 10 s.
+
+    The reason says so then, unless the task is about to end: what it ends for is kept.
 
     Failures of the database itself, and those that the caller expects (`passing`), are passed on.
     """
@@ -33,4 +40,4 @@ async def of_task(connection: Connection, stage: str, task_id: int, passing: tup
     except Exception as error:
         log.exception("task.failed_in_stage", stage=stage, task_id=task_id)
         reason = {"code": "engine.failed", "text": f"{stage} failed on it: {type(error).__name__}; it is tried again, and the engine's log says more"}
-        await tasks.explain(connection, task_id, reason, LOOK_AGAIN_SECONDS)
+        await tasks.explain(connection, task_id, reason, LOOK_AGAIN_SECONDS, unless=ENDING)

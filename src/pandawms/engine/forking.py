@@ -15,7 +15,7 @@ from pandawms.domain.identity import Who
 from pandawms.engine import submission
 from pandawms.engine.define.submit import Submitted
 from pandawms.engine.services import Services
-from pandawms.store import forks, transient, units
+from pandawms.store import forks, tasks, transient, units
 from pandawms.store.database import Connection
 from pandawms.store.tasks import Task
 from pandawms.wire.checks import decode_document
@@ -23,6 +23,7 @@ from pandawms.wire.checks import decode_document
 
 async def fork(connection: Connection, services: Services, who: Who, original: Task, document: dict[str, Any]) -> Submitted:
     """Makes the copy, whole or not at all; the caller owns the transaction. Raises as a submit does, and Conflict when the original's jobs are archived."""
+    await tasks.hold(connection, original.task_id)  # what is shared is not recovered meanwhile
     made = await submission.submit(connection, services, who, decode_document(document))
     if await forks.has_archived(connection, original.task_id):
         raise Conflict(

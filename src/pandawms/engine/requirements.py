@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pandawms.domain.gpu import ANY_MODEL
 from pandawms.domain.snapshot import JobKind, Requirement
 from pandawms.wire.document import ResourceSpec, TaskDocument
 
@@ -28,6 +29,9 @@ class Effective:
     wall_seconds: int = 3600
     architecture: str = "any"
     gpus: int = 0
+    nodes: int = 1
+    gpu_model: str = ANY_MODEL
+    gpu_memory_mb: int = 0
     base_seconds: int = 0
     base_memory_mb: int = 0
     wall_seconds_per_event: float | None = None
@@ -39,7 +43,7 @@ class Effective:
 
 
 NAMES = frozenset(field.name for field in fields(Effective))
-LEARNABLE = NAMES - {"cores", "architecture", "gpus", "base_seconds", "base_memory_mb", "is_fixed"}
+LEARNABLE = NAMES - {"nodes", "cores", "architecture", "gpus", "gpu_model", "gpu_memory_mb", "base_seconds", "base_memory_mb", "is_fixed"}
 """What measurements may change; the rest is only asked for or ordered."""
 
 
@@ -61,12 +65,15 @@ def effective(asked: ResourceSpec, learned: Mapping[str, Any] | None = None, ord
 
 
 def requirement(resources: ResourceSpec | Effective, kind: JobKind = JobKind.RUN) -> Requirement:
-    """Returns what one job of these resources needs, whatever its size."""
-    return Requirement(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind)
+    """Returns what one job of these resources needs, whatever its size. What reads the outputs of many jobs (merge) has one node."""
+    return Requirement(
+        resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.architecture, resources.gpus, kind,
+        resources.nodes if kind == JobKind.RUN else 1, resources.gpu_model, resources.gpu_memory_mb,
+    )  # fmt: skip
 
 
 def build_requirement(document: TaskDocument) -> Requirement:
-    """Returns what a build job needs: what the build asks for, in a slot with the cores, disk and architecture of the task's other jobs."""
+    """Returns what a build job needs: what the build asks for, on one node with the cores, disk and architecture of the task's other jobs."""
     assert document.build is not None, "asked for a task with a build"
     slot = document.resources
     return Requirement(slot.cores, document.build.memory_mb, slot.disk_mb, document.build.wall_seconds, slot.architecture, 0, JobKind.BUILD)
@@ -86,10 +93,8 @@ def sized(resources: Effective, kind: JobKind = JobKind.RUN, *, n_events: int | 
     What is predicted is rounded up by at most an eighth, so that jobs of like size share a class of requirements.
     """
     wall_seconds, disk_mb = predicted_wall_seconds(resources, n_events, input_mb), predicted_disk_mb(resources, n_events, input_mb)
-    return Requirement(
-        resources.cores, resources.memory_mb, _raised(resources.disk_mb, disk_mb), _raised(resources.wall_seconds, wall_seconds),
-        resources.architecture, resources.gpus, kind,
-    )  # fmt: skip
+    wanted = requirement(resources, kind)
+    return replace(wanted, disk_mb=_raised(wanted.disk_mb, disk_mb), wall_seconds=_raised(wanted.wall_seconds, wall_seconds))
 
 
 def predicted_wall_seconds(resources: Effective, n_events: int | None, input_mb: float | None) -> float:

@@ -10,6 +10,30 @@ from pandawms.plugins.data_manager import DataManager
 
 
 @dataclass(frozen=True, slots=True)
+class ScoutLimits:
+    """When what the scouts of a task measured is abnormal. Nothing is when no more than `further_jobs` jobs are to come.
+
+    The defaults are PanDA's where semantics 3.6 gives them. Its limits for short and inefficient jobs are set by each site; ours are wide: jobs of less
+    than a minute, ten thousand or more of them; a tenth of the CPU, for a thousand or more. `least_cpu_efficiency` 0 asks for none of a single job.
+    `larger_files` is how many files a job may take after the scouts were too short (PanDA's nMaxFiles).
+    """
+
+    further_jobs: int = 20
+    cpu_time_factor: float = 2.0
+    long_wall_seconds: float = 86_400.0
+    memory_mb_per_core: float = 4000.0
+    short_seconds: float = 60.0
+    short_further_jobs: int = 10_000
+    larger_files: int = 200
+    least_cpu_efficiency: float = 0.0
+    low_cpu_efficiency: float = 0.1
+    inefficient_further_jobs: int = 1000
+    efficiency_wall_seconds: float = 600.0
+    high_io_mb_per_second: float = 0.5
+    cpu_per_wall_factor: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How the engine behaves; times in seconds.
 
@@ -35,6 +59,7 @@ class Options:
     sandbox_days: int = 30
     task_days: float = 0
     transient_days: float = 1
+    scouts: ScoutLimits = field(default_factory=ScoutLimits)
 
 
 def now() -> datetime:

@@ -105,7 +105,7 @@ def _nearest(task: TaskSnapshot, queues: Sequence[QueueSnapshot]) -> tuple[Rejec
 
 
 def _field(rejection: Rejection) -> str:
-    names = {"memory": "memory_mb", "disk": "disk_mb", "wall_time": "wall_seconds"}
+    names = {"memory": "memory_mb", "disk": "disk_mb", "wall_time": "wall_seconds", "gpu_memory": "gpu_memory_mb"}
     if rejection.rule in ("listed", "community"):
         return {"listed": "queues", "community": "community"}[rejection.rule]
     return f"resources.{names.get(rejection.rule, rejection.rule)}"

@@ -55,9 +55,11 @@ async def _make(connection: Connection, settings: Settings, data: Path) -> Local
     storage = data / "storage" / "local"
     storage.mkdir(parents=True, exist_ok=True)
     endpoint_id = await places.ensure_endpoint(connection, site_id, "local", "local", storage.as_uri())
+    size = settings.local
     queue_id, is_new = await places.put_queue(
-        connection, community_id, site_id, settings.local.queue, cores=1, memory_mb=reading.slot_memory_mb(settings), disk_mb=settings.local.disk_mb,
-        max_wall_seconds=settings.local.max_wall_seconds, architecture=reading.architecture(), slots=reading.local_slots(settings),
+        connection, community_id, site_id, size.queue, cores=size.cores, memory_mb=reading.slot_memory_mb(settings), disk_mb=size.disk_mb,
+        max_wall_seconds=size.max_wall_seconds, architecture=reading.architecture(), slots=reading.local_slots(settings), nodes=size.nodes,
+        gpus=size.gpus, gpu_model=size.gpu_model, gpu_memory_mb=size.gpu_memory_mb,
     )  # fmt: skip
     await places.put_queue_storage(connection, queue_id, endpoint_id, 1, 1)
     if is_new:

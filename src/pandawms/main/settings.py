@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.services import Options as EngineOptions
+from pandawms.engine.services import ScoutLimits
 from pandawms.engine.watch.archiving import Policy as ArchivePolicy
 from pandawms.store.database import Options as DatabaseOptions
 from pandawms.wire.decode import decode
@@ -60,6 +61,24 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     transient_days: Annotated[float, Meta(ge=0, description="How long transient outputs stay when their task and all that read them are done.")] = 1
 
 
+class ScoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When what the scouts of a task measured stops it, for a person to decide."""
+
+    further_jobs: Annotated[int, Meta(ge=0, description="Nothing stops a task that has no more jobs than these to come.")] = 20
+    cpu_time_factor: Annotated[float, Meta(ge=1, description="An event may take so many times longer than the task file says,")] = 2
+    long_wall_seconds: Annotated[float, Meta(ge=0, description="unless no scout ran longer than this.")] = 86_400
+    memory_mb_per_core: Annotated[float, Meta(ge=1, description="More memory is given only to tasks that ask for it.")] = 4000
+    short_seconds: Annotated[float, Meta(ge=0, description="Jobs that take less are short; half of the scouts must be.")] = 60
+    short_further_jobs: Annotated[int, Meta(ge=0, description="Short jobs matter when more than these are to come.")] = 10_000
+    larger_files: Annotated[int, Meta(ge=1, le=100_000, description="Files of a job, at most, after the scouts were too short.")] = 200
+    least_cpu_efficiency: Annotated[float, Meta(ge=0, le=1, description="The part of its cores that each scout must use; 0 asks for none.")] = 0
+    low_cpu_efficiency: Annotated[float, Meta(ge=0, le=1, description="Jobs that use less of their cores are inefficient; half of the scouts must be.")] = 0.1
+    inefficient_further_jobs: Annotated[int, Meta(ge=0, description="Inefficient jobs matter when more than these are to come.")] = 1000
+    efficiency_wall_seconds: Annotated[float, Meta(ge=0, description="Shorter jobs say nothing about efficiency.")] = 600
+    high_io_mb_per_second: Annotated[float, Meta(ge=0, description="Nor do tasks of which a job reads and writes so much.")] = 0.5
+    cpu_per_wall_factor: Annotated[float, Meta(ge=1, description="A job may use so many times the cores that were asked for.")] = 2
+
+
 class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long ended jobs stay in the database, and where their details go then. Needs the extra `archive` (pyarrow)."""
 
@@ -76,7 +95,12 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The local site that `panda up` makes, with one queue of pilots that are processes of this machine."""
 
     queue: Annotated[str, Meta(description="Its name.")] = "local"
-    slots: Annotated[int, Meta(ge=0, description="How many jobs run at once; 0 takes as many as there are cores.")] = 0
+    slots: Annotated[int, Meta(ge=0, description="How many jobs run at once; 0 takes as many as the machine's cores are enough for.")] = 0
+    cores: Annotated[int, Meta(ge=1, le=1024, description="Cores of one slot.")] = 1
+    nodes: Annotated[int, Meta(ge=1, le=10_000, description="Nodes of one slot, the largest job; cores, memory, disk and GPUs are those of each.")] = 1
+    gpus: Annotated[int, Meta(ge=0, le=64, description="GPUs of one slot.")] = 0
+    gpu_model: Annotated[str, Meta(max_length=100, description="Their model, as jobs ask for it; empty where it does not matter.")] = ""
+    gpu_memory_mb: Annotated[int, Meta(ge=0, description="Memory of each of them.")] = 0
     memory_mb: Annotated[int, Meta(ge=0, description="Memory of one slot; 0 takes an equal part of the machine's.")] = 0
     disk_mb: Annotated[int, Meta(ge=1, description="Disk of one slot.")] = 100_000
     max_wall_seconds: Annotated[int, Meta(ge=1, description="Longest job.")] = 604_800
@@ -92,13 +116,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+    scouts: ScoutSettings = ScoutSettings()
     archive: ArchiveSettings = ArchiveSettings()
     local: LocalSettings = LocalSettings()
     log_format: Annotated[Literal["json", "text", "auto"], Meta(description="How the programs log: JSON lines, text, or text on a terminal.")] = "json"
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    "database": DatabaseSettings, "server": ServerSettings, "engine": EngineSettings, "archive": ArchiveSettings, "local": LocalSettings,
+    "database": DatabaseSettings, "server": ServerSettings, "engine": EngineSettings, "scouts": ScoutSettings, "archive": ArchiveSettings,
+    "local": LocalSettings,
 }  # fmt: skip
 
 
@@ -174,7 +200,7 @@ def _embedded_url(data: Path) -> str:
 
 def engine_options(settings: Settings) -> EngineOptions:
     """Returns the engine's options."""
-    return EngineOptions(**msgspec.structs.asdict(settings.engine))
+    return EngineOptions(**msgspec.structs.asdict(settings.engine), scouts=ScoutLimits(**msgspec.structs.asdict(settings.scouts)))
 
 
 def archive_policy(settings: Settings, data: Path) -> ArchivePolicy:
@@ -186,7 +212,7 @@ def archive_policy(settings: Settings, data: Path) -> ArchivePolicy:
 
 def local_slots(settings: Settings) -> int:
     """Returns how many slots the local queue has."""
-    return settings.local.slots or os.cpu_count() or 1
+    return settings.local.slots or max(1, (os.cpu_count() or 1) // settings.local.cores)
 
 
 def slot_memory_mb(settings: Settings) -> int:

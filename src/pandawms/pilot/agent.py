@@ -26,11 +26,12 @@ from pandawms.pilot.limits import free_disk_mb
 from pandawms.pilot.log import JOB_LOG, Log
 from pandawms.pilot.options import Options
 from pandawms.pilot.payload import Guarded
+from pandawms.pilot.payloads import PayloadsRun
 from pandawms.pilot.reporting import Reporter
 from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.work_folder import WorkFolder
-from pandawms.wire.pilot import PROTOCOL, ClaimAnswer, ClaimRequest, JobSpec
+from pandawms.wire.pilot import PROTOCOL, ClaimAnswer, ClaimRequest, JobSpec, Phase
 
 _POLL_SECONDS = 50.0
 _SIGNALS = (
@@ -193,6 +194,9 @@ class Agent:
             remaining_seconds=None if remaining is None else max(int(remaining), 0),
             architecture=machine.machine,
             gpus=options.gpus,
+            nodes=options.nodes,
+            gpu_model=options.gpu_model,
+            gpu_memory_mb=options.gpu_memory_mb,
             wait_seconds=round(self._wait_seconds(idle_since), 1),
         )
 
@@ -219,15 +223,21 @@ class Agent:
             stop.request(self._stop.outcome)
         self._heartbeat.begin(Beating(spec, vitals, stop), heartbeat_seconds)
         try:
-            run = JobRun(spec, folder, self._bench, stop, vitals, self._heartbeat.phase, self._payload_seconds())
-            result = run.run()
-            self._conclude(spec, run, result, stop)
+            if spec.payloads:
+                several = PayloadsRun(spec, folder, self._bench, stop, vitals, self._heartbeat.phase, self._payload_seconds())
+                self._conclude_payloads(spec, several, several.run(), stop)
+            else:
+                run = JobRun(spec, folder, self._bench, stop, vitals, self._heartbeat.phase, self._payload_seconds(), self._at_gate)
+                self._conclude(spec, run, run.run(), stop)
         finally:
             self._heartbeat.end()
             self._job_stop = None
             stop.close()
             self._log.follow(None)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _at_gate(self, phase: Phase, patience_seconds: float) -> None:
+        self._heartbeat.pass_gate(self._server, phase, patience_seconds)
 
     def _conclude(self, spec: JobSpec, run: JobRun, result: Result, stop: Stop) -> None:
         if not result.outcome.is_success:
@@ -245,6 +255,20 @@ class Agent:
         self._log.info("job.reported", job_id=spec.job_id, verdict=verdict and verdict.verdict)
         if verdict is not None and verdict.verdict == "refused":
             run.remove_outputs()
+
+    def _conclude_payloads(self, spec: JobSpec, run: PayloadsRun, result: Result, stop: Stop) -> None:
+        """A job that is gone is reported, too, when it has outputs: only the answer tells which of them a heartbeat has made the system's."""
+        reporter = Reporter(self._server, self._log, self._options.worker_id, self._options.report_patience_seconds)
+        if not stop.gone:
+            reporter.upload_log(spec, run.folders.log, result.ended.kept)
+        self._heartbeat.only_beat()
+        if stop.gone and not run.has_outputs:
+            self._log.info("job.gone", job_id=spec.job_id)
+            return
+        verdict = reporter.report(spec, result)
+        self._log.info("job.reported", job_id=spec.job_id, verdict=verdict and verdict.verdict)
+        if verdict is not None:
+            run.remove_outputs(but=verdict.payloads)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first signal stops the job and lets it be reported; the second, or two minutes, end the pilot hard.

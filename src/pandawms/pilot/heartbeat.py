@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable
 
 from pandawms.domain.codes import Code
 from pandawms.domain.outcome import outcome
 from pandawms.pilot import PILOT_VERSION
+from pandawms.pilot.failures import failed
 from pandawms.pilot.log import Log
 from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
 from pandawms.pilot.stop import Stop
-from pandawms.wire.pilot import PROTOCOL, BeatVerdict, HeartbeatRequest, JobBeat, JobSpec, Phase
+from pandawms.wire.pilot import PROTOCOL, BeatVerdict, HeartbeatRequest, JobBeat, JobSpec, PayloadReport, Phase
 
 _FIRST_AFTER_SECONDS = 1.0
+_PAYLOADS_A_BEAT = 100
 
 
 @dataclass
 class Vitals:
-    """What a beat says of a job: written by the job's own thread, read by this one."""
+    """What a beat says of a job: written by the job's own thread, read by this one.
+
+    `payloads` are those that have succeeded, by place; those that some answer was given to are `heard`, and told again by the report alone.
+    """
 
     phase: Phase = "stage_in"
     started_at: float | None = None
     cpu_seconds: float = 0.0
     max_rss_mb: float = 0.0
     disk_mb: float = 0.0
+    payloads: dict[int, PayloadReport] = field(default_factory=dict)
+    heard: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,40 @@ class Heartbeat:
                 self._due = min(self._due, soon)
                 self._changed.notify()
 
+    def pass_gate(self, server: Server, phase: Phase, patience_seconds: float) -> None:
+        """Says a phase at once, in the caller's thread over its own connection, and returns when the server lets the job go on.
+
+        Raises `Stopped` when the job is to stop, and `JobFailed` when nobody has answered for so long. A word that this pilot does not know is no leave.
+        """
+        job, backoff, until = self._present(), Backoff(self._every_seconds), time.monotonic() + patience_seconds
+        job.vitals.phase = phase
+        while True:
+            job.stop.check()
+            asked_seconds, reason = 0.0, "no leave yet"
+            try:
+                answer = server.heartbeat(self._request(job))
+            except Unreachable as error:
+                asked_seconds, reason = error.retry_after_seconds, str(error)
+            except Refused as error:
+                reason = str(error)
+            else:
+                mine = [verdict for verdict in answer.jobs if verdict.job_id == job.spec.job_id]
+                if any(verdict.verdict == "ok" for verdict in mine):
+                    self._log.info("gate.passed", job_id=job.spec.job_id, phase=phase)
+                    return
+                for verdict in mine:
+                    self._obey(job, verdict)
+                job.stop.check()
+            self._log.info("gate.closed", job_id=job.spec.job_id, phase=phase, reason=reason)
+            if time.monotonic() >= until:
+                raise failed(Code.COMMUNICATION_FAILED, f"the server gave no leave for {phase}: {reason}")
+            job.stop.wait(backoff.pause_seconds(asked_seconds))
+
+    def _present(self) -> Beating:
+        with self._changed:
+            assert self._job is not None, "a job is under heartbeat while it runs"
+            return self._job
+
     def only_beat(self) -> None:
         """Keeps the lease, but obeys no more: the report is under way, and its answer alone counts."""
         with self._changed:
@@ -111,8 +152,9 @@ class Heartbeat:
 
     def _beat(self, server: Server, backoff: Backoff, job: Beating) -> float:
         """One beat; returns the pause until the next one."""
+        request = self._request(job)
         try:
-            answer = server.heartbeat(self._request(job))
+            answer = server.heartbeat(request)
         except Unreachable as error:
             self._log.info("heartbeat.unanswered", job_id=job.spec.job_id, reason=str(error))
             return min(backoff.pause_seconds(error.retry_after_seconds), max(self._every_seconds, error.retry_after_seconds))
@@ -120,6 +162,7 @@ class Heartbeat:
             self._log.info("heartbeat.refused", job_id=job.spec.job_id, reason=str(error))
             return self._every_seconds
         backoff.reset()
+        job.vitals.heard.update(payload.n for beat in request.jobs for payload in beat.payloads)
         for verdict in answer.jobs:
             self._obey(job, verdict)
         return self._every_seconds
@@ -145,5 +188,6 @@ class Heartbeat:
             cpu_seconds=vitals.cpu_seconds,
             max_rss_mb=vitals.max_rss_mb,
             disk_mb=vitals.disk_mb,
+            payloads=tuple([payload for n, payload in list(vitals.payloads.items()) if n not in vitals.heard][:_PAYLOADS_A_BEAT]),
         )
         return HeartbeatRequest(PROTOCOL, PILOT_VERSION, self._worker_id, (beat,))

@@ -26,12 +26,14 @@ from pandawms.pilot.log import Log
 from pandawms.pilot.payload import Command, Ended, Guarded, Watch
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
-from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, Phase, StepUse, WrittenFile
+from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, PayloadReport, Phase, StepUse, WrittenFile
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _LAST_WORDS_BYTES = 1 << 14
 _SHORTEST_WATCH_SECONDS = 0.1
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_GATE_SECONDS = 86_400.0
+"""How long a job without a limit of time waits for an answer at its gate."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,25 @@ class Result:
     max_rss_mb: float = 0.0
     max_disk_mb: float = 0.0
     steps: list[StepUse] = field(default_factory=list)
+    payloads: list[PayloadReport] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What makes a run one of several of a job: its name in the log, the folder of that, the environment that is built, and who hears of what it uses."""
+
+    name: str
+    log: Path
+    environment: Path
+    seen: Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Folders:
-    """A job's folders below one of its own: the payload's, its temporary one, the log's."""
+    """A job's folders below one of its own: the payload's, its temporary one, the log's (or that of the job that it is a part of)."""
 
     root: Path
+    log_of_job: Path | None = None
 
     @property
     def work(self) -> Path:
@@ -83,7 +97,7 @@ class Folders:
     @property
     def log(self) -> Path:
         """What is packed and uploaded at the end."""
-        return self.root / "log"
+        return self.log_of_job or self.root / "log"
 
 
 class JobRun:
@@ -98,8 +112,10 @@ class JobRun:
         vitals: Vitals,
         on_phase: Callable[[Phase], None],
         remaining_seconds: float | None = None,
+        pass_gate: Callable[[Phase, float], None] | None = None,
+        part: Part | None = None,
     ) -> None:
-        self.folders = Folders(folder)
+        self.folders = Folders(folder, part.log if part else None)
         self.result = Result()
         self._spec = spec
         self._bench = bench
@@ -107,14 +123,33 @@ class JobRun:
         self._vitals = vitals
         self._on_phase = on_phase
         self._remaining_seconds = remaining_seconds
+        self._pass_gate = pass_gate
+        self._part = part
         self._environment = folder
         self._guids = {output.name: str(uuid.uuid4()) for output in spec.outputs}
 
     def run(self) -> Result:
         """All steps; whatever happens becomes an outcome. Outputs that are in storage stand in the result."""
+        self._go_through(self._prepare, self._build, self._unpack, self._stage_in, self._execute, self._stage_out)
+        if self._part is None:
+            self._bench.log.info("job.ended", job_id=self._spec.job_id, outcome=vars(self.result.outcome))
+        return self.result
+
+    def get_ready(self) -> Result:
+        """What comes before the first of several payloads: folders, the environment, and the inputs that they share."""
+        self._go_through(self._prepare, self._build, self._stage_in)
+        return self.result
+
+    @property
+    def environment(self) -> Path:
+        """The environment, once it is built."""
+        return self._environment
+
+    def _go_through(self, *steps: Callable[[], None]) -> None:
         try:
-            for step in (self._prepare, self._build, self._unpack, self._stage_in, self._execute, self._stage_out):
-                self._bench.log.info("job.step", job_id=self._spec.job_id, step=step.__name__.lstrip("_"))
+            for step in steps:
+                if self._part is None:
+                    self._bench.log.info("job.step", job_id=self._spec.job_id, step=step.__name__.lstrip("_"))
                 self._stop.check()
                 step()
         except JobFailed as failure:
@@ -123,8 +158,6 @@ class JobRun:
             self.result.outcome = refused_by_system(error, self.folders.root)
         except Exception as error:  # noqa: BLE001 (the payload's boundary: an error of the pilot itself is an outcome, too)
             self.result.outcome = outcome(Code.INTERNAL_PILOT_PROBLEM, f"{type(error).__name__}: {error}")
-        self._bench.log.info("job.ended", job_id=self._spec.job_id, outcome=vars(self.result.outcome))
-        return self.result
 
     def remove_outputs(self) -> None:
         """Deletes the files that this run wrote into storage, and only those."""
@@ -143,6 +176,9 @@ class JobRun:
             raise failed(Code.NO_LOCAL_SPACE, lack)
 
     def _build(self) -> None:
+        if self._part is not None:
+            self._environment = self._part.environment
+            return
         self._environment = self._bench.builder.prepare(self._spec.environment, self.folders.log, self._stop)
 
     def _unpack(self) -> None:
@@ -177,11 +213,18 @@ class JobRun:
         wrong = _difference(file, content)
         return Code.STAGE_IN_CHECKSUM, f"{url} {wrong}" if wrong else ""
 
+    def _at_gate(self, gate: str, phase: Phase) -> None:
+        """Waits for the server's leave, where this job needs it for what comes next."""
+        if self._spec.gate == gate and self._pass_gate is not None:
+            self._pass_gate(phase, self._wall_limit() or _GATE_SECONDS)
+
     def _execute(self) -> None:
+        self._at_gate("run", "running")
         self._on_phase("running")
         self._vitals.started_at = self.result.started_at = time.time()
         if not self._spec.steps:
-            self._judge(self._run("payload", self._spec.command), "payload")
+            name = self._part.name if self._part else "payload"
+            self._judge(self._run(name, self._spec.command), name)
         for n, step in enumerate(self._spec.steps, 1):
             self._stop.check()
             name = f"payload.{n}.{step.name}"
@@ -212,6 +255,7 @@ class JobRun:
             raise JobFailed(_said(prefix, ending))
 
     def _stage_out(self) -> None:
+        self._at_gate("store", "stage_out")
         self._on_phase("stage_out")
         present = [output for output in self._spec.outputs if self._exists(output)]
         for output in present:
@@ -277,6 +321,8 @@ class JobRun:
         self._vitals.max_rss_mb = max(self.result.max_rss_mb, max_rss_mb)
         self._vitals.disk_mb = disk_mb
         self.result.max_disk_mb = max(self.result.max_disk_mb, disk_mb)
+        if self._part is not None:
+            self._part.seen()
 
     def _command(self, name: str, command: str) -> Command:
         return Command(
@@ -303,6 +349,8 @@ class JobRun:
             PANDA_TASK_ID=str(spec.task_id),
             PANDA_ATTEMPT=str(spec.attempt),
             PANDA_CORES=str(spec.resources.cores),
+            PANDA_NODES=str(spec.resources.nodes),
+            PANDA_GPUS=str(spec.resources.gpus),
         )
         variables.update(spec.environment.variables)
         return variables

@@ -18,7 +18,10 @@ _STATUSES = (
 
 @dataclass(frozen=True)
 class Options:
-    """What a pilot is told when it starts. None means: no limit, or found out by the pilot itself."""
+    """What a pilot is told when it starts. None means: no limit, or found out by the pilot itself.
+
+    Cores, memory, disk and GPUs are those of each node of its slot.
+    """
 
     server: str
     queue: str
@@ -30,6 +33,9 @@ class Options:
     memory_mb: int = 0
     disk_mb: int = 0
     gpus: int = 0
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
     lifetime_seconds: float | None = None
     idle_seconds: float | None = None
     max_jobs: int | None = None
@@ -63,6 +69,9 @@ def parse(arguments: Sequence[str]) -> Options:
         memory_mb=given.memory_mb,
         disk_mb=given.disk_mb,
         gpus=given.gpus,
+        nodes=given.nodes,
+        gpu_model=given.gpu_model,
+        gpu_memory_mb=given.gpu_memory_mb,
         lifetime_seconds=given.lifetime_seconds,
         idle_seconds=given.idle_seconds,
         max_jobs=given.max_jobs,
@@ -93,10 +102,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_slot(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
+    add("--nodes", type=int, default=1, help="nodes of the slot; this one is the first, and what follows is of each")
     add("--cores", "--slots-cores", type=int, default=1)
     add("--memory-mb", type=int, default=0, help="memory of the slot (0: not said)")
     add("--disk-mb", type=int, default=0, help="disk of the slot (0: not said)")
     add("--gpus", type=int, default=0)
+    add("--gpu-model", default="", help="their model, as nvidia-smi or the site names it (empty: not said)")
+    add("--gpu-memory-mb", type=int, default=0, help="memory of each of them (0: not said)")
     add("--lifetime-seconds", type=float, help="how long the slot lasts")
     add("--idle-seconds", type=float, help="leave when no job came for so long")
     add("--max-jobs", type=int, help="leave after so many jobs")

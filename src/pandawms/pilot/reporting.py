@@ -72,4 +72,5 @@ def job_report(spec: JobSpec, result: Result) -> JobReport:
         disk_mb=round(result.max_disk_mb, 1),
         outputs=tuple(result.outputs) if result.outcome.is_success else (),
         steps=tuple(result.steps),
+        payloads=tuple(result.payloads),
     )

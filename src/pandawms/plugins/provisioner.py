@@ -17,7 +17,10 @@ class WorkerState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A worker to be started: the pilot's command line, and what the slot must offer (memory and disk in MB, time in seconds)."""
+    """A worker to be started: the pilot's command line, and what the slot must offer (memory and disk in MB, time in seconds).
+
+    Cores, memory, disk and GPUs are those of each of its nodes; the command line runs on one of them. An empty `gpu_model` is any.
+    """
 
     worker_id: int
     queue: str
@@ -28,6 +31,10 @@ class Launch:
     memory_mb: int
     disk_mb: int
     wall_seconds: int
+    nodes: int = 1
+    gpus: int = 0
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True)

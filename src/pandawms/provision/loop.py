@@ -13,6 +13,7 @@ from pandawms.domain.errors import Conflict
 from pandawms.domain.worker import WorkerStatus
 from pandawms.plugins.provisioner import Launch, Provisioner
 from pandawms.provision import plan as planning
+from pandawms.wire.queue import Queue
 from pandawms.wire.worker import Worker, WorkerPatch, WorkerRequest
 
 log = structlog.get_logger()
@@ -93,7 +94,7 @@ class Keeper:
             self._count(status, diagnosis, ages[worker_id])
         ended = {worker_id for worker_id, (status, _) in changed.items() if status is not WorkerStatus.RUNNING}
         for worker_id in ended:
-            self._token_file(worker_id).unlink(missing_ok=True)
+            token_file(self.options, worker_id).unlink(missing_ok=True)
         return [worker for worker in alive if worker.worker_id not in ended]
 
     def _count(self, status: WorkerStatus, diagnosis: str, age_seconds: float) -> None:
@@ -106,12 +107,13 @@ class Keeper:
 
     def _launch(self) -> None:
         worker = self.client.workers.create(WorkerRequest(queue=self.options.queue, provisioner=self.system.name))
-        self.write_token(self._token_file(worker.worker_id), worker.token or "")
+        self.write_token(token_file(self.options, worker.worker_id), worker.token or "")
         queue = self.client.queues.get(self.options.queue)
         launch = Launch(
-            worker_id=worker.worker_id, queue=queue.name, command=self._command(worker.worker_id, queue.cores, queue.memory_mb, queue.disk_mb),
-            token_file=str(self._token_file(worker.worker_id)), work_folder=str(self.options.work_folder), cores=queue.cores, memory_mb=queue.memory_mb,
-            disk_mb=queue.disk_mb, wall_seconds=queue.wall_seconds,
+            worker_id=worker.worker_id, queue=queue.name, command=command(self.options, worker.worker_id, queue),
+            token_file=str(token_file(self.options, worker.worker_id)), work_folder=str(self.options.work_folder), cores=queue.cores, memory_mb=queue.memory_mb,
+            disk_mb=queue.disk_mb, wall_seconds=queue.wall_seconds, nodes=queue.nodes, gpus=queue.gpus, gpu_model=queue.gpu_model,
+            gpu_memory_mb=queue.gpu_memory_mb,
         )  # fmt: skip
         native_id = self.system.launch(launch)
         self._tell(worker.worker_id, WorkerPatch(status=str(WorkerStatus.SUBMITTED), batch_id=native_id))
@@ -123,16 +125,23 @@ class Keeper:
         except Conflict as error:  # somebody else moved it first: the next round sees where it is
             log.info("worker.elsewhere", worker_id=worker_id, error=error.detail)
 
-    def _token_file(self, worker_id: int) -> Path:
-        return self.options.token_folder / f"worker-{worker_id}"
 
-    def _command(self, worker_id: int, cores: int, memory_mb: int, disk_mb: int) -> tuple[str, ...]:
-        o = self.options
-        command = [
-            o.python, "-I", str(o.pilot), "--server", o.server, "--queue", o.queue, "--token-file", str(self._token_file(worker_id)),
-            "--worker-id", str(worker_id), "--work-dir", str(o.work_folder), "--cache-dir", str(o.cache_folder), "--cores", str(cores),
-            "--memory-mb", str(memory_mb), "--disk-mb", str(disk_mb), "--idle-seconds", str(o.idle_seconds),
-        ]  # fmt: skip
-        for interpreter in o.interpreters:
-            command += ["--python", interpreter]
-        return (*command, *(["--uv", o.uv] if o.uv else []))
+def token_file(options: Options, worker_id: int) -> Path:
+    """Returns where the token of a worker is."""
+    return options.token_folder / f"worker-{worker_id}"
+
+
+def command(options: Options, worker_id: int, queue: Queue) -> tuple[str, ...]:
+    """Returns the command line of a pilot for a slot of this queue."""
+    words = [
+        options.python, "-I", str(options.pilot), "--server", options.server, "--queue", options.queue, "--token-file", str(token_file(options, worker_id)),
+        "--worker-id", str(worker_id), "--work-dir", str(options.work_folder), "--cache-dir", str(options.cache_folder), "--cores", str(queue.cores),
+        "--memory-mb", str(queue.memory_mb), "--disk-mb", str(queue.disk_mb), "--idle-seconds", str(options.idle_seconds),
+    ]  # fmt: skip
+    if queue.nodes > 1:
+        words += ["--nodes", str(queue.nodes)]
+    if queue.gpus:
+        words += ["--gpus", str(queue.gpus), "--gpu-model", queue.gpu_model, "--gpu-memory-mb", str(queue.gpu_memory_mb)]
+    for interpreter in options.interpreters:
+        words += ["--python", interpreter]
+    return (*words, *(["--uv", options.uv] if options.uv else []))

@@ -17,7 +17,7 @@ from pandawms.store.sql import load
 
 sql = load("archive")
 
-DETAILS = ("job_spec", "job_file", "job_event")
+DETAILS = ("job_spec", "job_file", "job_event", "job_payload")
 """What leaves the database when a range is retired."""
 ROWS = "job_archive"
 """What stays until a range is gone: a narrow row a job."""
@@ -124,6 +124,7 @@ async def begin(connection: Connection, found: Ready) -> None:
 
 async def forget(connection: Connection, span: Range) -> None:
     """Keeps that a range stays in the database after all; only while it is being written."""
+    await sql.forget_files(connection, from_id=span.from_id)
     await sql.forget(connection, from_id=span.from_id)
 
 

@@ -26,7 +26,10 @@ CHUNK_ROWS = 20_000
 """Rows of one COPY, and of one row group: about 10 MB."""
 HASH_BYTES = 1 << 20
 
-KEYS = {"job_spec": ("job_id",), "job_file": ("job_id", "n"), "job_event": ("job_id", "event_id"), "job_archive": ("job_id",)}
+KEYS = {
+    "job_spec": ("job_id",), "job_file": ("job_id", "n"), "job_event": ("job_id", "event_id"), "job_payload": ("job_id", "task_file_id"),
+    "job_archive": ("job_id",),
+}  # fmt: skip
 TYPES = {
     "bigint": pa.int64(), "integer": pa.int32(), "smallint": pa.int16(), "boolean": pa.bool_(), "real": pa.float32(), "double precision": pa.float64(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),

@@ -116,9 +116,9 @@ async def put(connection: Connection, build: Build, status: str, *, failures: in
     await sql.set(connection, status=status, failures=failures, file_id=file_id, reason=reason, **_named(build.key))
 
 
-async def again(connection: Connection, n: int) -> list[Key]:
-    """Returns up to n builds that need another attempt."""
-    return [(row["task_id"], row["version"], row["queue_id"]) async for row in sql.again(connection, n=n)]
+async def again(connection: Connection, statuses: Collection[str], n: int) -> list[Key]:
+    """Returns up to n builds that need another attempt, of tasks in these statuses."""
+    return [(row["task_id"], row["version"], row["queue_id"]) async for row in sql.again(connection, statuses=sorted(statuses), n=n)]
 
 
 async def ended(connection: Connection, task_id: int) -> list[tuple[Build, str, Outcome]]:
@@ -161,8 +161,15 @@ async def drop_edges(connection: Connection, task_id: int) -> None:
 
 
 async def forgive(connection: Connection, task_id: int) -> None:
-    """Lets builds that failed be tried again, as in a retry of their task."""
-    await sql.forgive(connection, task_id=task_id)
+    """Lets builds that failed be tried again, as in a retry of their task, in the queues that were left out for that."""
+    queue_ids = [row["queue_id"] async for row in sql.forgive(connection, task_id=task_id)]
+    await sql.avoid_no_more(connection, task_id=task_id, queue_ids=queue_ids)
+
+
+async def library_of(connection: Connection, job_id: int) -> str | None:
+    """Returns the full name of the library that a job of a task with a build uses; None while it is being built."""
+    found: str | None = await sql.library_of(connection, job_id=job_id)
+    return found
 
 
 async def libraries(connection: Connection, keys: Collection[Key]) -> dict[Key, Library]:

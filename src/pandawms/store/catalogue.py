@@ -92,9 +92,9 @@ async def dataset_by_name(connection: Connection, did: str) -> Dataset | None:
     return row and _dataset(row)
 
 
-async def dataset_names(connection: Connection) -> tuple[str, ...]:
-    """Returns the newest 500 full names, to suggest one from."""
-    return tuple([row["did"] async for row in sql.dataset_names(connection)])
+async def dataset_names(connection: Connection, community: str | None) -> tuple[str, ...]:
+    """Returns the newest 500 full names in a community (None: in all), to suggest one from: to somebody who may read what is there."""
+    return tuple([row["did"] async for row in sql.dataset_names(connection, community=community)])
 
 
 async def open_inputs(connection: Connection) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from pandawms.domain.errors import Conflict, Unavailable
 from pandawms.domain.file import FileStatus
 from pandawms.domain.job import QUEUED, JobStatus
+from pandawms.store import counters
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -76,7 +77,8 @@ def _asked(row: Any, verb: str, arguments: dict[str, Any]) -> int:
     if row["verb"] != verb or (not row["is_new"] and _meaning(row["arguments"]) != _meaning(arguments)):
         raise Conflict(
             f"command {row['command_id']} of this task is pending: {row['verb']}, asked by {row['asker']}", code="command_pending", field="verb", value=verb,
-            allowed="one command of a task at a time", hint="wait until it is applied; `panda why` says how far it is",
+            allowed="one command of a task at a time",
+            hint="wait until it is applied (`panda why` says how far it is), or take it back while nothing of it is done: `panda withdraw`",
         )  # fmt: skip
     return int(row["command_id"])
 
@@ -104,6 +106,17 @@ async def go_on(connection: Connection, command_id: int, progress: dict[str, Any
 async def answer(connection: Connection, command_id: int, text: str, result: dict[str, Any] | None = None) -> None:
     """Marks a command as applied, with what came of it in words and in numbers."""
     await sql.answer(connection, command_id=command_id, answer=text, result=result)
+
+
+async def pending(connection: Connection, task_id: int) -> Known | None:
+    """Returns the command of this task that is not applied yet, or None."""
+    row = await sql.pending(connection, task_id=task_id)
+    return row and Known(**row)
+
+
+async def withdraw(connection: Connection, command_id: int, answer: str) -> bool:
+    """Takes back a command that no round has begun; it stays known, with this answer. False when one has begun it."""
+    return await sql.withdraw(connection, command_id=command_id, answer=answer) is not None
 
 
 async def is_pending(connection: Connection, task_id: int) -> bool:
@@ -137,12 +150,23 @@ async def give_back(connection: Connection, job_ids: Sequence[int], tries: int) 
     """Makes the units of ended jobs ready again as if the jobs had not been; `tries` is what a unit may be tried in all. Returns how many."""
     if not job_ids:
         return 0
-    return int(await sql.give_back(connection, job_ids=job_ids, low=min(job_ids), high=max(job_ids), tries=tries))
+    inputs = [tuple(row) async for row in sql.inputs_of(connection, job_ids=job_ids, low=min(job_ids), high=max(job_ids))]
+    if not inputs:
+        return 0
+    unit_ids, of_jobs = zip(*inputs, strict=True)
+    await counters.lock_units(connection, unit_ids)
+    return await counters.follow(connection, [row async for row in sql.give_back(connection, task_file_ids=unit_ids, job_ids=of_jobs, tries=tries)])
 
 
 async def reopen_units(connection: Connection, task_id: int, statuses: Collection[FileStatus], more_attempts: int, n: int) -> int:
     """Makes up to n settled units of a task ready again with so many more attempts; returns how many, 0 when none is left."""
-    return int(await sql.reopen_units(connection, task_id=task_id, statuses=_words(statuses), more_attempts=more_attempts, n=n))
+    words = _words(statuses)
+    while found := [row["task_file_id"] async for row in sql.settled_units(connection, task_id=task_id, statuses=words, n=n)]:
+        await counters.lock_units(connection, found)
+        changes = [row async for row in sql.reopen_units(connection, task_file_ids=found, statuses=words, more_attempts=more_attempts)]
+        if changes:  # else somebody else has changed all of them since they were found
+            return await counters.follow(connection, changes)
+    return 0
 
 
 async def last_number(connection: Connection, task_id: int) -> int:
@@ -152,7 +176,9 @@ async def last_number(connection: Connection, task_id: int) -> int:
 
 async def raise_attempts(connection: Connection, task_id: int, low: int, high: int, more: int) -> int:
     """Lets units with low < number <= high that are not processed be tried so many times more; returns how many."""
-    return int(await sql.raise_attempts(connection, task_id=task_id, low=low, high=high, more=more))
+    found = [row["task_file_id"] async for row in sql.unprocessed(connection, task_id=task_id, low=low, high=high)]
+    await counters.lock_units(connection, found)
+    return await counters.follow(connection, [row async for row in sql.raise_attempts(connection, task_file_ids=found, more=more)])
 
 
 async def set_task(connection: Connection, task_id: int, ordered: dict[str, Any], priority: int | None = None, share_id: int | None = None) -> None:

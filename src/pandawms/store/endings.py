@@ -94,6 +94,7 @@ async def end_leased(
 ) -> set[Key]:
     """Ends those of the jobs that their claim still holds under a lease, and keeps the outputs that they wrote; returns which.
 
+    Where another copy of a job has won it is closed, nothing that it wrote is kept, and it is not among those that are returned.
     One statement, so that outside a transaction it is one by itself; the stages named in `wakes` are told when it ended any.
     """
     ordered = sorted(endings)
@@ -145,7 +146,25 @@ async def _settle_outputs(connection: Connection, merged: Sequence[Ending]) -> N
         job_ids = [e.job_id for e in merged if e.event is event]
         await sql.settle_outputs(connection, job_ids=job_ids, status=SETTLED.get(event, "failed"))
         if event is JobEvent.MERGED:
-            await sql.adopt_outputs(connection, job_ids=job_ids)
+            await _adopt_outputs(connection, job_ids)
+
+
+async def _adopt_outputs(connection: Connection, job_ids: Sequence[int]) -> None:
+    """Outputs that are in another dataset than the one that takes them move there, and the counters of both follow. Aggregate alone follows a task, so nobody
+    else moves its files."""
+    strays = [tuple(row) async for row in sql.stray_outputs(connection, job_ids=job_ids)]
+    if not strays:
+        return
+    changes: dict[int, list[int]] = {}
+    for _, source_id, target_id, size_bytes, events in strays:
+        for dataset_id, sign in ((source_id, -1), (target_id, 1)):
+            sums = changes.setdefault(dataset_id, [0, 0, 0])
+            for n, value in enumerate((1, size_bytes, events)):
+                sums[n] += sign * value
+    await sql.adopt_files(connection, file_ids=[row[0] for row in strays], dataset_ids=[row[2] for row in strays])
+    await sql.lock_datasets(connection, dataset_ids=list(changes))
+    files, sizes, events = zip(*changes.values(), strict=True)
+    await sql.count_moved(connection, dataset_ids=list(changes), files=files, bytes=sizes, events=events)
 
 
 def _change_of_units(ending: Ending) -> tuple[str, bool, bool]:

@@ -81,6 +81,7 @@ class Spec:
     first_event: int | None
     n_events: int | None
     n_inputs: int
+    copy: int | None
     inputs: list[Input]
 
 
@@ -148,13 +149,18 @@ class Job:
     owner_id: int
     community: str
     steps: list[dict[str, Any]] | None = None
+    nodes: int = 1
+    gpus: int = 0
+    gpu_model: str = "any"
+    gpu_memory_mb: int = 0
+    copy: int | None = None
 
 
 async def requirement_id(connection: Connection, need: Requirement) -> int:
     """Returns the class of these needs, made when missing."""
     return await made_or_found(
         sql.requirement, connection, cores=need.cores, memory_mb=need.memory_mb, disk_mb=need.disk_mb, wall_seconds=need.wall_seconds,
-        architecture=need.architecture, gpus=need.gpus, kind=need.kind,
+        architecture=need.architecture, gpus=need.gpus, kind=need.kind, nodes=need.nodes, gpu_model=need.gpu_model, gpu_memory_mb=need.gpu_memory_mb,
     )  # fmt: skip
 
 
@@ -172,18 +178,26 @@ async def create(connection: Connection, *, task_id: int, version: int, kind: st
     Where their outputs go (`endpoint_id`) is fixed with them, so that a queue that changes later misleads nobody. Raises Conflict when a unit is not ready any
     more: then the caller must undo it all.
     """
-    n_inputs = Counter([given.job_id for given in inputs])
-    job_ids, attempts, previous, serials, first_events, n_events = zip(*new, strict=True)
-    await sql.create(
-        connection, task_id=task_id, version=version, kind=kind, queue_id=queue_id, requirement_id=requirement_id, endpoint_id=endpoint_id,
-        priority=priority, who=who, job_ids=job_ids, attempts=attempts, previous=previous, serials=serials, first_events=first_events, n_events=n_events,
-        n_inputs=[n_inputs.get(job_id, 0) for job_id in job_ids], predecessor=after,
+    await create_alone(
+        connection, task_id=task_id, version=version, kind=kind, queue_id=queue_id, requirement_id=requirement_id, endpoint_id=endpoint_id, priority=priority,
+        who=who, new=new, n_inputs=Counter([given.job_id for given in inputs]), after=after,
     )  # fmt: skip
     untouched = [given.untouched for given in inputs if given.untouched is not None]
     if untouched:
         await units.use(connection, untouched)
     await _add_inputs(connection, task_id, [given for given in inputs if given.task_file_id is not None or given.untouched is None])
     await _bear_inputs(connection, task_id, [given for given in inputs if given.task_file_id is None and given.untouched is not None])
+
+
+async def create_alone(connection: Connection, *, task_id: int, version: int, kind: str, queue_id: int, requirement_id: int, endpoint_id: int | None,
+                       priority: int, who: str, new: Sequence[NewJob], n_inputs: Mapping[int, int], after: int | None = None) -> None:  # fmt: skip
+    """Makes jobs without their inputs, which the caller adds in the same transaction; `n_inputs` says how many each has."""
+    job_ids, attempts, previous, serials, first_events, n_events = zip(*new, strict=True)
+    await sql.create(
+        connection, task_id=task_id, version=version, kind=kind, queue_id=queue_id, requirement_id=requirement_id, endpoint_id=endpoint_id,
+        priority=priority, who=who, job_ids=job_ids, attempts=attempts, previous=previous, serials=serials, first_events=first_events, n_events=n_events,
+        n_inputs=[n_inputs.get(job_id, 0) for job_id in job_ids], predecessor=after,
+    )  # fmt: skip
 
 
 async def _add_inputs(connection: Connection, task_id: int, inputs: Sequence[NewInput]) -> None:
@@ -249,9 +263,9 @@ async def specs(connection: Connection, job_ids: Collection[int]) -> dict[int, S
     """Returns what never changes about jobs, with their inputs in order."""
     found: dict[int, Spec] = {}
     async for row in sql.specs(connection, job_ids=list(job_ids), low=min(job_ids), high=max(job_ids)):
-        job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, *read = row
+        job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, copy, *read = row
         if job_id not in found:
-            found[job_id] = Spec(job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, [])
+            found[job_id] = Spec(job_id, version, kind, serial, endpoint_id, first_event, n_events, n_inputs, copy, [])
         if read[0] is not None:
             found[job_id].inputs.append(Input(*read))
     return found

@@ -46,13 +46,17 @@ class RequirementRow(NamedTuple):
     wall_seconds: int
     architecture: str
     gpus: int
+    nodes: int
+    gpu_model: str
+    gpu_memory_mb: int
 
 
 class Told(NamedTuple):
-    """The answer to a heartbeat of a job that is still its claim's; `verdict` is None when it goes on."""
+    """The answer to a heartbeat of a job that is still its claim's; `verdict` is None when it goes on. `is_copy` when another copy may do its work."""
 
     verdict: str | None
     reason: str | None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Held:
 
 
 class Facts(NamedTuple):
-    """What never changes about a job and a report must know; `endpoint_id` is where its outputs were told to go, `n_inputs` how many files come before them."""
+    """What never changes about a job and a report must know; `endpoint_id` is where its outputs were told to go, `n_inputs` how many files come before them,
+    `copy` which of several copies it is (None: it has none)."""
 
     job_id: int
     task_id: int
@@ -79,6 +84,7 @@ class Facts(NamedTuple):
     serial: int
     endpoint_id: int | None
     n_inputs: int
+    copy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ async def beat(connection: Connection, statuses: Mapping[Key, str], lease_second
     rows = sql.beat(
         connection, job_ids=job_ids, claim_ids=claim_ids, statuses=[statuses[key] for key in ordered], queue_ids=queue_ids, lease_seconds=lease_seconds
     )
-    return {(job_id, claim_id.hex, queue_id): Told(verdict, reason) async for job_id, claim_id, queue_id, verdict, reason in rows}
+    return {(job_id, claim_id.hex, queue_id): Told(verdict, reason, is_copy) async for job_id, claim_id, queue_id, verdict, reason, is_copy in rows}
 
 
 async def elsewhere(connection: Connection, job_ids: Collection[int], queue_id: int) -> list[int]:

@@ -1,9 +1,10 @@
 """The files of inputs: which datasets an input reads, which of their files are units of the task, and which go along. Runs inside the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pandawms.store import counters
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 from pandawms.store.units import RANGE
@@ -13,7 +14,7 @@ sql = load("listing")
 
 
 class Listed(NamedTuple):
-    """What a listing added, how many of its files have no known events (and one of them), and whether the input is complete now."""
+    """What a listing added, whether the input is complete now, and how many of its files have no known events (and one of them)."""
 
     n_units: int
     is_complete: bool
@@ -48,6 +49,7 @@ class Growing:
     stream: str
     is_master: bool
     document: dict[str, Any]
+    ordered: dict[str, Any]
 
 
 async def add_sources(connection: Connection, task_dataset_id: int, sources: Sequence[tuple[str, int | None]]) -> None:
@@ -72,7 +74,12 @@ async def complete_numbers(connection: Connection, task_dataset_id: int) -> None
 
 async def find_missing(connection: Connection, task_id: int) -> list[str]:
     """Ties what the task waited for and what exists now; returns the full names of what is missing still."""
-    await sql.find_sources(connection, task_id=task_id)
+    found = [row async for row in sql.find_sources(connection, task_id=task_id)]
+    if found:
+        await sql.tie(connection, task_dataset_ids=[row["task_dataset_id"] for row in found], dataset_ids=[row["dataset_id"] for row in found])
+    producers = [row["producer_task_id"] for row in found if row["producer_task_id"] is not None]
+    if producers and set(producers) != {task_id}:
+        await sql.follow_producer(connection, task_id=task_id, producer_task_id=producers[0])
     return [row["did"] async for row in sql.missing(connection, task_id=task_id)]
 
 
@@ -87,19 +94,43 @@ async def unlisted(connection: Connection, n: int) -> list[int]:
 
 
 async def list_files(connection: Connection, task_id: int, task_dataset_id: int, choice: Choice, cut: Cut, *, grows: bool = True) -> Listed:
-    """Makes units of the files of a primary input that are none yet; `grows` is false when nothing comes after them."""
-    await sql.hold_input(connection, task_dataset_id=task_dataset_id)
-    await sql.sort_in_memory(connection)
-    row = await sql.list_files(
-        connection, task_id=task_id, task_dataset_id=task_dataset_id, width=RANGE, grows=grows, max_attempts=cut.max_attempts,
-        events_per_unit=cut.events_per_unit, name_field=cut.name_field, separator=cut.separator, by_attribute=cut.by_attribute, **choice.as_arguments(),
+    """Makes units of the files of a primary input that are none yet; `grows` is false when nothing comes after them.
+
+    Of one open dataset from which all is taken as it comes, only files with ids above the last one are looked at, as long as that accounts for all that came:
+    ids are given before transactions end, so that a file may come behind a later one. All are looked at when the dataset is closed.
+    """
+    await hold_input(connection, task_dataset_id)
+    await sql.prepare(connection)
+    given = {
+        "task_id": task_id, "task_dataset_id": task_dataset_id, "width": RANGE, "max_attempts": cut.max_attempts, "events_per_unit": cut.events_per_unit,
+        "name_field": cut.name_field, "separator": cut.separator, "by_attribute": cut.by_attribute, **choice.as_arguments(),
+    }  # fmt: skip
+    seen = await sql.seen(connection, task_dataset_id=task_dataset_id) if grows and choice.is_as_listed else None
+    found = [await sql.list_files(connection, after=0 if seen is None else seen["seen_to"], **given)]
+    if seen is not None and seen["n_seen"] + found[0]["n_looked_at"] != found[0]["n_there"]:
+        found.append(await sql.list_files(connection, after=0, **given))
+    last, unknown = found[-1], [row["unknown"] for row in found if row["unknown"] is not None]
+    await counters.lock_inputs(connection, [task_dataset_id])
+    is_complete = await sql.note_listed(
+        connection, task_dataset_id=task_dataset_id, n_units=_sum(found, "n_units"), n_events=_sum(found, "n_events"), n_seen=last["n_there"],
+        seen_to=last["highest"] if last["highest"] is not None or seen is None else seen["seen_to"], grows=grows,
+        is_costly=seen is None,
     )  # fmt: skip
-    return Listed(**row)
+    return Listed(_sum(found, "n_units"), bool(is_complete), _sum(found, "n_files"), _sum(found, "n_unknown"), min(unknown, default=None))
 
 
-async def note_secondary(connection: Connection, task_dataset_id: int, *, grows: bool = True) -> bool:
-    """Notes what a secondary input has now; returns whether it is complete."""
-    return bool(await sql.note_secondary(connection, task_dataset_id=task_dataset_id, grows=grows))
+def _sum(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    return sum(int(row[name]) for row in rows)
+
+
+async def note_seen(connection: Connection, task_dataset_id: int, *, grows: bool = True) -> bool:
+    """Notes what an input has now, of which nothing is made a unit; returns whether it is complete."""
+    return bool(await sql.note_seen(connection, task_dataset_id=task_dataset_id, grows=grows))
+
+
+async def hold_input(connection: Connection, task_dataset_id: int) -> None:
+    """Makes the caller the only one who lists this input until its transaction ends."""
+    await sql.hold_input(connection, task_dataset_id=task_dataset_id)
 
 
 async def secondary_files(connection: Connection, task_dataset_id: int, choice: Choice) -> list[SecondaryFile]:
@@ -107,15 +138,33 @@ async def secondary_files(connection: Connection, task_dataset_id: int, choice: 
     return await chosen_files(connection, await dataset_ids(connection, task_dataset_id), choice, seed=task_dataset_id)
 
 
-async def chosen_files(connection: Connection, dataset_ids: Sequence[int], choice: Choice, *, seed: int = 0, most: int | None = None) -> list[SecondaryFile]:
-    """Returns the files that an input of these datasets takes, in its order, `most` at most; `seed` makes the random order another one."""
-    rows = sql.chosen_files(connection, dataset_ids=list(dataset_ids), seed=seed, most=most, **choice.as_arguments())
+async def new_secondary_files(connection: Connection, task_dataset_id: int, choice: Choice) -> list[SecondaryFile]:
+    """Returns those that have no number yet, in the order of their use."""
+    found = await dataset_ids(connection, task_dataset_id)
+    return await chosen_files(connection, found, choice, seed=task_dataset_id, unless_numbered_by=task_dataset_id)
+
+
+async def chosen_files(connection: Connection, dataset_ids: Sequence[int], choice: Choice, *, seed: int = 0, most: int | None = None,
+                       unless_numbered_by: int | None = None) -> list[SecondaryFile]:  # fmt: skip
+    """Returns the files that an input of these datasets takes, in its order, `most` at most; `seed` makes the random order another one.
+
+    Of those that are taken, the ones that have a number in the secondary input `unless_numbered_by` are left out.
+    """
+    rows = sql.chosen_files(connection, dataset_ids=list(dataset_ids), seed=seed, most=most, unless_numbered_by=unless_numbered_by, **choice.as_arguments())
     return [SecondaryFile(*row) async for row in rows]
 
 
 async def growing(connection: Connection, statuses: Collection[str], n: int) -> list[Growing]:
-    """Returns inputs of tasks in these statuses that have grown or closed, for the caller alone until its transaction ends."""
-    return [Growing(**row) async for row in sql.growing(connection, statuses=sorted(statuses), n=n)]
+    """Returns inputs of tasks in these statuses that have grown or closed; each is to be held before it is listed again."""
+    return [Growing(**row) async for row in sql.growing(connection, statuses=sorted(statuses), n=n, only=None)]
+
+
+async def hold_growing(connection: Connection, statuses: Collection[str], task_dataset_id: int) -> Growing | None:
+    """Returns such an input as it is now, for the caller alone until its transaction ends; None when it has been listed, or somebody lists it now."""
+    if not await sql.try_hold_input(connection, task_dataset_id=task_dataset_id):
+        return None
+    found = [Growing(**row) async for row in sql.growing(connection, statuses=sorted(statuses), n=1, only=task_dataset_id)]
+    return found[0] if found else None
 
 
 async def open_sources(connection: Connection) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Merge groups: outputs of run jobs that one merge job adds up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pandawms.domain.outcome import Outcome
@@ -65,9 +65,9 @@ async def add_group(connection: Connection, task_id: int, queue_id: int, max_att
     return group_id
 
 
-async def mergeable(connection: Connection, n: int) -> list[tuple[int, int]]:
-    """Returns up to n groups that need a merge job, as (group id, task id)."""
-    return [(row["merge_group_id"], row["task_id"]) async for row in sql.mergeable(connection, n=n)]
+async def mergeable(connection: Connection, statuses: Collection[str], n: int) -> list[tuple[int, int]]:
+    """Returns up to n groups that need a merge job, of tasks in these statuses, as (group id, task id)."""
+    return [(row["merge_group_id"], row["task_id"]) async for row in sql.mergeable(connection, statuses=sorted(statuses), n=n)]
 
 
 async def take(connection: Connection, merge_group_id: int) -> Group | None:

@@ -7,7 +7,7 @@ from pandawms.store.sql import load
 
 sql = load("partitions")
 
-OF_JOBS = ("job_spec", "job_file", "job_event", "job_archive")
+OF_JOBS = ("job_spec", "job_file", "job_event", "job_payload", "job_archive")
 """What is partitioned by ranges of job ids, all alike."""
 
 

@@ -37,7 +37,10 @@ class QueueStorage:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue and what it can run; memory and disk in MB for one slot of `cores` cores. `last_failure` is why a pilot failed there in the last 10 min."""
+    """A queue and what it can run; memory and disk in MB for the `cores` cores of each node of a slot.
+
+    `last_failure` is why a pilot failed there in the last 10 min.
+    """
 
     queue_id: int
     name: str
@@ -59,6 +62,9 @@ class QueueRow:
     other_jobs: int = 0
     workers: int = 0
     last_failure: str | None = None
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +121,12 @@ async def ensure_share(connection: Connection, community_id: int, name: str, wei
 
 
 async def put_queue(connection: Connection, community_id: int, site_id: int, name: str, *, cores: int, memory_mb: int, disk_mb: int,
-                    max_wall_seconds: int, architecture: str, slots: int) -> tuple[int, bool]:  # fmt: skip
+                    max_wall_seconds: int, architecture: str, slots: int, nodes: int = 1, gpus: int = 0, gpu_model: str = "",
+                    gpu_memory_mb: int = 0) -> tuple[int, bool]:  # fmt: skip
     """Makes a queue, online, or gives an existing one this size. Returns its id and whether it is new."""
     row = await sql.put_queue(
         connection, community_id=community_id, site_id=site_id, name=name, cores=cores, memory_mb=memory_mb, disk_mb=disk_mb,
-        max_wall_seconds=max_wall_seconds, architecture=architecture, slots=slots,
+        max_wall_seconds=max_wall_seconds, architecture=architecture, slots=slots, nodes=nodes, gpus=gpus, gpu_model=gpu_model, gpu_memory_mb=gpu_memory_mb,
     )  # fmt: skip
     return int(row["queue_id"]), bool(row["is_new"])
 

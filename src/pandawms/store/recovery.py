@@ -1,8 +1,10 @@
 """Recovery of lost files: who wrote them, what stands and falls with them, and what is opened again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pandawms.store import counters, units
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -30,6 +32,11 @@ class Orphan:
 async def outputs(connection: Connection, task_id: int, names: Collection[str]) -> list[Output]:
     """Returns those of these names that are files in the outputs of a task."""
     return [Output(**row) async for row in sql.outputs(connection, task_id=task_id, names=sorted(names))]
+
+
+async def lost_before(connection: Connection, task_id: int, names: Collection[str]) -> dict[str, int]:
+    """Returns those of these names that were files in the outputs of a task until they were lost, with the newest of each."""
+    return {row["name"]: row["file_id"] async for row in sql.lost_before(connection, task_id=task_id, names=sorted(names))} if names else {}
 
 
 async def writers(connection: Connection, file_ids: Sequence[int]) -> list[int]:
@@ -66,8 +73,27 @@ async def sharing(connection: Connection, file_ids: Sequence[int]) -> dict[int, 
 async def bury(connection: Connection, file_ids: Sequence[int]) -> list[int]:
     """Takes the records of files out of their datasets, to those of lost files beside them; returns the ids of datasets made for that."""
     made = [row["dataset_id"] async for row in sql.graves(connection, file_ids=list(file_ids))]
-    await sql.bury(connection, file_ids=list(file_ids))
+    await sql.lock_files(connection, file_ids=list(file_ids))
+    strays = [row async for row in sql.strays(connection, file_ids=list(file_ids))]
+    if strays:
+        moved = [row["file_id"] for row in strays]
+        await sql.mark_lost(connection, file_ids=moved)
+        await sql.drop_shared(connection, file_ids=moved)
+        await sql.move_files(connection, file_ids=moved, dataset_ids=[row["target_id"] for row in strays])
+        await _recount(connection, strays)
     return made
+
+
+async def _recount(connection: Connection, strays: Sequence[Mapping[str, Any]]) -> None:
+    """What leaves one dataset comes to the other."""
+    totals: dict[int, tuple[int, int, int]] = {}
+    for row in strays:
+        for dataset_id, sign in ((row["source_id"], -1), (row["target_id"], 1)):
+            n, size_bytes, n_events = totals.get(dataset_id, (0, 0, 0))
+            totals[dataset_id] = n + sign, size_bytes + sign * row["size_bytes"], n_events + sign * row["events"]
+    files, sizes, events = zip(*totals.values(), strict=True)
+    await sql.lock_datasets(connection, dataset_ids=list(totals))
+    await sql.count_datasets(connection, dataset_ids=list(totals), files=files, bytes=sizes, events=events)
 
 
 async def forget_replicas(connection: Connection, file_ids: Sequence[int]) -> None:
@@ -77,7 +103,24 @@ async def forget_replicas(connection: Connection, file_ids: Sequence[int]) -> No
 
 async def reopen(connection: Connection, job_ids: Sequence[int], more_attempts: int) -> list[int]:
     """Makes the units that these jobs had finished ready again, and returns them."""
-    return [row["task_file_id"] async for row in sql.reopen(connection, job_ids=list(job_ids), more_attempts=more_attempts)]
+    inputs = [tuple(row) async for row in sql.inputs_of(connection, job_ids=list(job_ids))]
+    if not inputs:
+        return []
+    unit_ids, of_jobs = zip(*inputs, strict=True)
+    await counters.lock_units(connection, unit_ids)
+    changes = [row async for row in sql.reopen(connection, task_file_ids=unit_ids, job_ids=of_jobs, more_attempts=more_attempts)]
+    await counters.follow(connection, changes)
+    return sorted(unit_id for row in changes for unit_id in row["unit_ids"])
+
+
+async def finished_by(connection: Connection, job_ids: Sequence[int]) -> list[int]:
+    """Returns the units that these jobs have finished."""
+    return [row["task_file_id"] async for row in sql.finished_by(connection, job_ids=list(job_ids))]
+
+
+async def copies(connection: Connection, unit_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Returns the units of forks that stand for these, by task."""
+    return {row["task_id"]: row["unit_ids"] async for row in sql.copies(connection, unit_ids=list(unit_ids))}
 
 
 async def unshare(connection: Connection, unit_ids: Sequence[int]) -> dict[int, list[int]]:
@@ -85,10 +128,13 @@ async def unshare(connection: Connection, unit_ids: Sequence[int]) -> dict[int, 
     found: dict[int, list[int]] = {}
     wanted = list(unit_ids)
     while wanted:
-        rows = {row["task_id"]: row["unit_ids"] async for row in sql.unshare(connection, unit_ids=wanted)}
-        for task_id, ids in rows.items():
-            found.setdefault(task_id, []).extend(ids)
-        wanted = [unit_id for ids in rows.values() for unit_id in ids]
+        standing = [unit_id for ids in (await copies(connection, wanted)).values() for unit_id in ids]
+        await counters.lock_units(connection, standing)
+        changes = [row async for row in sql.unshare(connection, task_file_ids=standing)]
+        await counters.follow(connection, changes)
+        for row in changes:
+            found.setdefault(row["task_id"], []).extend(row["unit_ids"])
+        wanted = [unit_id for row in changes for unit_id in row["unit_ids"]]
     return found
 
 
@@ -99,7 +145,13 @@ async def without_input(connection: Connection, task_id: int) -> list[Orphan]:
 
 async def remove_units(connection: Connection, unit_ids: Sequence[int]) -> int:
     """Takes units that no job has out of their task, and returns how many."""
-    return int(await sql.remove_units(connection, unit_ids=list(unit_ids)))
+    ids = list(unit_ids)
+    if not ids:
+        return 0
+    await sql.hold_ranges_of(connection, unit_ids=ids)
+    await counters.lock_units(connection, ids)
+    await units.leave_ranges(connection, [tuple(row) async for row in sql.untouched(connection, unit_ids=ids)])
+    return await counters.follow(connection, [row async for row in sql.remove_units(connection, unit_ids=ids)])
 
 
 async def readers(connection: Connection, file_ids: Sequence[int], task_id: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from pandawms.domain.outcome import Outcome
 from pandawms.domain.retry_rule import PARAMETERS, SCOPES, Action, Mode, Rule
 from pandawms.domain.snapshot import Avoided
+from pandawms.store import counters
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -152,6 +153,9 @@ class Slot:
     gpus: int
     architecture: str
     can_write: bool = True
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
 
 
 async def rules(connection: Connection) -> list[RuleRow]:
@@ -232,11 +236,13 @@ async def settle(connection: Connection, decided: Sequence[Decision]) -> int:
     """Makes units ready again or failed for good, where they still are what was judged, and counts them; returns how many."""
     if not decided:
         return 0
-    return int(await sql.settle(
+    await counters.lock_units(connection, [d.task_file_id for d in decided])
+    changes = sql.settle(
         connection, task_file_ids=[d.task_file_id for d in decided], job_ids=[d.job_id for d in decided], are_again=[d.is_again for d in decided],
         max_attempts=[d.max_attempts for d in decided], forgiven=[d.forgiven_failures for d in decided], free=[d.free_attempts for d in decided],
         memories=[d.memory_mb for d in decided], walls=[d.wall_seconds for d in decided], sizes=[d.units_per_job for d in decided],
-    ))  # fmt: skip
+    )  # fmt: skip
+    return await counters.follow(connection, [row async for row in changes])
 
 
 async def keep(connection: Connection, task_id: int, done: Sequence[Done]) -> None:
@@ -261,6 +267,7 @@ async def avoid(connection: Connection, task_id: int, queues: Mapping[int, tuple
         return
     await sql.hold_task(connection, task_id=task_id)
     ids = sorted(queues)
+    await sql.take_back(connection, task_id=task_id, queue_ids=ids)
     await sql.avoid(connection, task_id=task_id, queue_ids=ids, seconds=[queues[i][0] for i in ids], reasons=[queues[i][1] for i in ids])
 
 
@@ -292,6 +299,7 @@ async def counts_of_task(connection: Connection, task_id: int) -> tuple[DoneCoun
 
 async def drop_old(connection: Connection, days: int) -> int:
     """Forgets what was done about failures more than so many days ago, and avoidances that are over; returns how many of the first."""
+    await sql.drop_over(connection)
     return int(await sql.drop_old(connection, days=days))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pandawms.store import units
+from pandawms.store import counters, units
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 from pandawms.store.units import Unit
@@ -73,6 +73,11 @@ async def course(connection: Connection, task_id: int) -> Course:
     return Course(*await sql.course(connection, task_id=task_id))
 
 
+async def count_first(connection: Connection, task_id: int, n_first: int) -> None:
+    """Keeps how many first attempts at jobs a task has had, for the next look at its course; the caller alone makes jobs of it."""
+    await sql.count_first(connection, task_id=task_id, n_first=n_first)
+
+
 async def number_files(connection: Connection, task_dataset_id: int, file_ids: Sequence[int]) -> None:
     """Numbers the files of a secondary input that have none, after those that have one; the caller holds the input."""
     if file_ids:
@@ -105,6 +110,12 @@ async def give(connection: Connection, n_given: Mapping[int, int]) -> None:
         await sql.give(connection, task_dataset_ids=list(n_given), n_given=list(n_given.values()))
 
 
+async def untried_of_group(connection: Connection, task_dataset_id: int, group: str, after: int, n: int) -> list[Unit]:
+    """Returns up to n ready units of a group that no job has had, with numbers above `after`, in their order; without their sizes."""
+    rows = sql.untried_of_group(connection, task_dataset_id=task_dataset_id, boundary=group, after=after, n=n)
+    return [Unit(*row) async for row in rows]
+
+
 async def refuse(connection: Connection, task_id: int, why: Refusal, refused: Sequence[tuple[Unit, float | None]]) -> int:
     """Makes ready units fail for good, each with its value; returns how many."""
     await units.use(connection, [unit for unit, _ in refused if unit.is_ranged])
@@ -112,7 +123,8 @@ async def refuse(connection: Connection, task_id: int, why: Refusal, refused: Se
     with_row = [(unit.task_file_id, value) for unit, value in refused if unit.task_file_id is not None]
     n = 0
     if with_row:
-        n += int(await sql.refuse(connection, task_file_ids=[i for i, _ in with_row], values=[value for _, value in with_row], **same))
+        changes = sql.refuse(connection, task_file_ids=[i for i, _ in with_row], values=[value for _, value in with_row], **same)
+        n += await counters.follow(connection, [row async for row in changes])
     unborn = [(unit, value) for unit, value in refused if unit.task_file_id is None]
     if unborn:
         n += int(await sql.refuse_unborn(

@@ -157,9 +157,9 @@ async def blueprints(connection: Connection, versions: Collection[tuple[int, int
     return [BlueprintRow(**row) async for row in sql.blueprints(connection, task_ids=task_ids, versions=numbers)]
 
 
-async def explain(connection: Connection, task_id: int, reason: dict[str, Any] | None, seconds: float) -> None:
-    """Keeps why a task waits, and looks at it again after so many seconds."""
-    await sql.explain(connection, task_id=task_id, reason=reason, seconds=seconds)
+async def explain(connection: Connection, task_id: int, reason: dict[str, Any] | None, seconds: float, unless: Collection[TaskStatus] = ()) -> None:
+    """Keeps why a task waits, unless it is in one of these statuses, and looks at it again after so many seconds."""
+    await sql.explain(connection, task_id=task_id, reason=reason, seconds=seconds, unless=[str(status) for status in unless])
 
 
 async def touch(connection: Connection, task_ids: Collection[int]) -> None:

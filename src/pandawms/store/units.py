@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pandawms.domain.errors import Conflict
+from pandawms.store import counters
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -180,8 +181,14 @@ async def _forget_stale(connection: Connection, ranges: Sequence[Range], listed:
         return
     known = {(unit.task_dataset_id, unit.number) for unit in listed}
     stale = [(each.task_dataset_id, n) for each in ranges for n in range(each.from_number, each.to_number + 1) if (each.task_dataset_id, n) not in known]
-    task_dataset_ids, numbers = zip(*stale, strict=True)
-    await sql.use_ranges(connection, task_dataset_ids=task_dataset_ids, from_numbers=numbers, to_numbers=numbers)
+    await leave_ranges(connection, stale)
+
+
+async def leave_ranges(connection: Connection, numbers: Sequence[tuple[int, int]]) -> None:
+    """Takes units, by input and number, out of the ranges that have them; the caller holds these."""
+    if numbers:
+        task_dataset_ids, of_units = zip(*numbers, strict=True)
+        await sql.use_ranges(connection, task_dataset_ids=task_dataset_ids, from_numbers=of_units, to_numbers=of_units)
 
 
 async def use(connection: Connection, untouched: Sequence[Unit]) -> None:
@@ -214,16 +221,30 @@ async def ready(connection: Connection, task_ids: Sequence[int], ceiling: int) -
     return {row["task_id"]: Ready(row["n_ready"], bool(row["is_complete"])) async for row in rows}
 
 
+async def hold_ranges(connection: Connection, task_id: int) -> None:
+    """Holds the ranges of a task: before units and counters, as who makes jobs does."""
+    await sql.hold_ranges(connection, task_id=task_id)
+
+
 async def reopen_failed(connection: Connection, task_id: int, more_attempts: int) -> int:
     """Gives units without attempts left more of them; returns how many are ready again."""
-    await sql.hold_ranges(connection, task_id=task_id)
-    return int(await sql.reopen_failed(connection, task_id=task_id, more_attempts=more_attempts))
+    await hold_ranges(connection, task_id)
+    found = [row["task_file_id"] async for row in sql.failed(connection, task_id=task_id)]
+    await counters.lock_units(connection, found)
+    changes = [row async for row in sql.reopen_failed(connection, task_file_ids=found, more_attempts=more_attempts)]
+    changes += [row async for row in sql.reopen_ranges(connection, task_id=task_id)]
+    return await counters.follow(connection, changes)
 
 
 async def cancel_rest(connection: Connection, task_id: int) -> int:
     """Cancels units that no job has; returns how many."""
-    await sql.hold_ranges(connection, task_id=task_id)
-    return int(await sql.cancel_rest(connection, task_id=task_id))
+    await hold_ranges(connection, task_id)
+    found = [row["task_file_id"] async for row in sql.open_units(connection, task_id=task_id)]
+    await counters.lock_units(connection, found)
+    changes = [row async for row in sql.cancel_units(connection, task_file_ids=found)]
+    await sql.drop_ranges_of_rows(connection, task_id=task_id)
+    changes += [row async for row in sql.cancel_ranges(connection, task_id=task_id)]
+    return await counters.follow(connection, changes)
 
 
 async def progress(connection: Connection, task_id: int) -> Progress:

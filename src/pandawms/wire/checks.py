@@ -13,6 +13,8 @@ from typing import Any
 
 from pandawms.domain.errors import Invalid
 from pandawms.wire import requirements
+from pandawms.wire.checks_clones import cloning
+from pandawms.wire.checks_each import each
 from pandawms.wire.checks_inputs import inputs
 from pandawms.wire.checks_limits import limits
 from pandawms.wire.checks_outputs import building, commands, merging, outputs
@@ -50,10 +52,12 @@ def problems(document: TaskDocument, *, packed: bool = False) -> list[Invalid]:
     """All that is wrong with a document, in the order of its fields; `packed` says that it comes to the server."""
     return [
         *_program(document, packed),
+        *each(document),
         *_environment(document),
         *inputs(document, packed),
         *split(document),
         *limits(document),
+        *cloning(document),
         *outputs(document),
         *merging(document),
         *building(document),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pandawms.domain.errors import Invalid
+from pandawms.domain.gpu import ANY_MODEL
 from pandawms.wire.document import TaskDocument
 from pandawms.wire.findings import clash
 
@@ -23,6 +24,10 @@ def _resources(document: TaskDocument) -> Iterator[Invalid]:
     yield from _above("resources.base_memory_mb", need.base_memory_mb, "resources.memory_mb", need.memory_mb)
     yield from _above("resources.work_mb", need.work_mb, "resources.disk_mb", need.disk_mb)
     yield from _above("resources.base_seconds", need.base_seconds, "resources.wall_seconds", need.wall_seconds)
+    for name, value, any_value in (("gpu_model", need.gpu_model, ANY_MODEL), ("gpu_memory_mb", need.gpu_memory_mb, 0)):
+        if value != any_value and need.gpus == 0:
+            hint = "ask for GPUs with resources.gpus"
+            yield clash(f"resources.{name}", value, "resources.gpus", "a job has no GPU", allowed=f"{any_value} while gpus is 0", hint=hint)
 
 
 def _above(field: str, value: int | None, other: str, limit: int | None) -> Iterator[Invalid]:

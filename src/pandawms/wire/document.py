@@ -20,9 +20,12 @@ InputKind = Literal["events", "pieces", "dataset", "task", "files"]
 Order = Literal["listed", "name", "size", "events", "random"]
 IfMissing = Literal["refuse", "wait", "ignore"]
 OnMiss = Literal["finish", "fail", "exhaust"]
+CloneMode = Literal["run_once", "store_once"]
 
 WallSeconds = Annotated[int, Meta(ge=1, le=2_592_000)]
 """At most 30 days."""
+GpuModel = Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._+()/*?!\[\]-]+$(?!\n)", min_length=1, max_length=100)]
+"""A name, or a pattern with *, ? and [...]."""
 
 
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +33,14 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: Annotated[Name, Meta(description="What logs, errors and accounts call it; unique in its task.")]
     command: Annotated[Command, Meta(description="Run by /bin/sh in the job's work folder, after its placeholders were replaced.")]
+
+
+class EachSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The command runs once for every input unit of a job, each time in a folder of its own: many small payloads share one job."""
+
+    at_once: Annotated[int, Meta(ge=1, le=1024, description="So many payloads of a job run at the same time; they share its cores and memory equally.")] = 1
+    wall_seconds: Annotated[WallSeconds, Meta(description="A payload that runs longer is ended and fails.")] | None = None
+    stop_after_failures: Annotated[int, Meta(ge=1, le=1000, description="After so many failures a job begins no further payload.")] | None = None
 
 
 class ProgramSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +51,7 @@ class ProgramSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     command: Annotated[Command, Meta(description="Run by /bin/sh in the job's work folder, once its placeholders (%IN, %OUT, …) are replaced.")] | None = None
     steps: Annotated[tuple[StepSpec, ...], Meta(max_length=100, description="Instead of a command: several, run one after the other.")] = ()
+    each: Annotated[EachSpec, Meta(description="Run the command once for every unit of a job, each with an account and outputs of its own.")] | None = None
     files: Annotated[tuple[str, ...], Meta(max_length=1000, description="Files and folders beside the task file that travel with it.")] = ()
     sandbox: Annotated[Sha256, Meta(description="Instead of files: the content that was uploaded. The client writes it.")] | None = None
 
@@ -178,16 +190,21 @@ class BuildSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ResourceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one job needs: memory and disk for all its cores together, wall time as the limit of its run.
 
+    A job over several nodes has cores, memory_mb, disk_mb and gpus on each of them; its program runs on the first one and starts the others' parts itself.
+
     The rates tell how a job grows with its input: it runs base_seconds + wall_seconds_per_event for each event + wall_seconds_per_mb for each
     megabyte read; its disk is work_mb + input + output. They size jobs; disk_mb and wall_seconds stay what a job asks for when no rate is given.
     """
 
-    cores: Annotated[int, Meta(ge=1, le=1024, description="Processor cores of a job.")] = 1
-    memory_mb: Annotated[int, Meta(ge=1, le=10_000_000, description="Memory of a job, for all its cores together.")] = 1000
-    disk_mb: Annotated[int, Meta(ge=1, le=100_000_000, description="Disk of a job for inputs, outputs and work files.")] = 1000
+    nodes: Annotated[int, Meta(ge=1, le=10_000, description="Nodes of a job. Merge and build jobs have one.")] = 1
+    cores: Annotated[int, Meta(ge=1, le=1024, description="Processor cores of a job, on each node.")] = 1
+    memory_mb: Annotated[int, Meta(ge=1, le=10_000_000, description="Memory of a job, for all its cores together; on each node.")] = 1000
+    disk_mb: Annotated[int, Meta(ge=1, le=100_000_000, description="Disk of a job for inputs, outputs and work files, on each node.")] = 1000
     wall_seconds: Annotated[WallSeconds, Meta(description="A job that runs longer is ended; at most 30 days.")] = 3600
     architecture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)", max_length=50, description="Such as x86_64; any takes all.")] = "any"
-    gpus: Annotated[int, Meta(ge=0, le=64, description="GPUs of a job.")] = 0
+    gpus: Annotated[int, Meta(ge=0, le=64, description="GPUs of a job, on each node. Build jobs have none.")] = 0
+    gpu_model: Annotated[GpuModel, Meta(description="Pattern for their model, such as *A100* (capitals or not); any takes all, known or not.")] = "any"
+    gpu_memory_mb: Annotated[int, Meta(ge=0, le=10_000_000, description="Memory of each GPU at least; 0 takes any.")] = 0
     base_seconds: Annotated[int, Meta(ge=0, le=2_592_000, description="Seconds of a job before its first event.")] = 0
     wall_seconds_per_event: Annotated[float, Meta(gt=0, le=2_592_000, description="Wall time of one event.")] | None = None
     wall_seconds_per_mb: Annotated[float, Meta(gt=0, le=2_592_000, description="Wall time of one megabyte of input.")] | None = None
@@ -204,6 +221,13 @@ class ScoutSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     jobs: Annotated[int, Meta(ge=0, le=1000, description="How many jobs run first; none with 0.")] = 10
     success: Annotated[float, Meta(ge=0, le=1, description="The part of the scouts that must succeed.")] = 0.5
     from_jobs: Annotated[int, Meta(ge=1, le=MAX_JOBS_PER_TASK, description="Smaller tasks have no scouts.")] = 101
+
+
+class CloningSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several copies of every job in different queues, of which one counts: for inputs that must not wait for a slow or broken queue."""
+
+    mode: Annotated[CloneMode, Meta(description="Which copy counts: the first that starts its program, or the first that is about to store its outputs.")]
+    copies: Annotated[int, Meta(ge=2, le=10, description="Copies of a job, each in another queue; fewer where fewer queues can take it.")] = 2
 
 
 class GoalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,6 +264,7 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     build: BuildSpec | None = None
     resources: ResourceSpec = ResourceSpec()
     scouts: ScoutSpec = ScoutSpec()
+    cloning: CloningSpec | None = None
     goal: GoalSpec = GoalSpec()
     retry: RetrySpec = RetrySpec()
     priority: Annotated[int, Meta(ge=0, le=10_000, description="Higher runs earlier, within a share.")] = 1000

@@ -75,6 +75,11 @@ def event_chunk(document: TaskDocument) -> int | None:
     return min(count, max(1, min(chunks))) if chunks else None
 
 
+def is_by_whole_group(document: TaskDocument) -> bool:
+    """Whether each group of the primary input is one job, whatever its size."""
+    return document.split.boundary is not None and document.split.boundary.one_job_per_group
+
+
 def is_counted_in_events(document: TaskDocument) -> bool:
     """Whether the units of a task are chunks of events rather than files or pieces."""
     return primary(document)[1].count is not None or document.split.events_per_job is not None
@@ -85,6 +90,20 @@ def merge_needs_build(document: TaskDocument) -> bool:
     return document.build is not None and document.merge is not None and any(item.name == BUILD for item in placeholders(document.merge.command))
 
 
+def reads_library(document: TaskDocument, kind: str) -> bool:
+    """Whether a job of this kind reads what the build made: run jobs do, and merge jobs whose command names it."""
+    return document.build is not None and (kind == "run" or (kind == "merge" and merge_needs_build(document)))
+
+
 def program_command(document: TaskDocument) -> str:
     """What a job runs, as one command: steps each in a shell of their own, the next one only when the one before succeeded."""
     return " && ".join(f"(\n{step.command}\n)" for step in document.program.steps) or document.program.command or ""
+
+
+MAX_PAYLOADS = 1000
+"""Payloads of one job at most: all of them travel in one claim and one report."""
+
+
+def has_payloads(document: TaskDocument, kind: str = "run") -> bool:
+    """Whether jobs of this kind run a payload for each of their units."""
+    return kind == "run" and document.program.each is not None

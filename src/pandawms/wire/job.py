@@ -52,22 +52,71 @@ class StepUse(msgspec.Struct, frozen=True, kw_only=True):
     max_rss_mb: float = 0.0
 
 
+class JobPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """One payload of a job: its place, its input unit, and what became of it: `waiting` while nobody has told, then finished, failed or unreached.
+
+    One that is finished is done whatever becomes of its job; that of one that was not reached goes into another job and has lost nothing.
+    """
+
+    n: int
+    unit_id: int
+    number: int
+    status: str
+    attempt: int | None = None
+    name: str | None = None
+    first_event: int | None = None
+    n_events: int | None = None
+    outcome: JobOutcome | None = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    max_rss_mb: int | None = None
+    ended_at: datetime | None = None
+
+
+class JobCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several copies of a job. One of them `leads`: it answers for the inputs, and has won when their `state` is won or over."""
+
+    job_id: int
+    number: int
+    queue: str | None = None
+    status: str | None = None
+    leads: bool = False
+
+
+class JobCopies(msgspec.Struct, frozen=True, kw_only=True):
+    """The copies of a job, itself among them; `state` is open while none of them counts, won when one does, over when its end has decided."""
+
+    mode: str
+    state: str
+    copies: tuple[JobCopy, ...] = ()
+
+
 class JobDetail(JobSummary, frozen=True, kw_only=True):
-    """Everything about one job; use figures are absent until the pilot has told them. `retry_acts` is what rules did about its failure, or would have."""
+    """Everything about one job; use figures are absent until the pilot has told them. `retry_acts` is what rules did about its failure, or would have.
+
+    `library` is the file that the task's build has made for its queue, beside the inputs.
+    """
 
     command: str = ""
     serial: int | None = None
     first_event: int | None = None
     n_events: int | None = None
     seed: int | None = None
+    nodes: int | None = None
     cores: int | None = None
+    gpus: int | None = None
+    gpu_model: str | None = None
+    gpu_memory_mb: int | None = None
     memory_mb: int | None = None
     disk_mb: int | None = None
     wall_limit_seconds: int | None = None
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
     max_rss_mb: int | None = None
+    library: str | None = None
     steps: tuple[StepUse, ...] = ()
+    payloads: tuple[JobPayload, ...] = ()
+    cloning: JobCopies | None = None
     lease_until_at: datetime | None = None
     heartbeat_at: datetime | None = None
     has_log: bool = False

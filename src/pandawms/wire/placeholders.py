@@ -3,7 +3,7 @@
     %IN  all files of the first input      %OUT  local name of the first output
     %{stream}  an input's files, or an output's local name; %{stream:comma} with commas; %{stream:file} a text file with one name a line
     %{build}  the file that the task's build job made
-    %EVENTS %FIRST_EVENT  the chunk of an events input      %SEED %SERIAL %ATTEMPT %JOB_ID %TASK_ID %CORES  numbers of the job
+    %EVENTS %FIRST_EVENT  the chunk of an events input      %SEED %SERIAL %ATTEMPT %JOB_ID %TASK_ID %NODES %CORES %GPUS  numbers of the job
     %%  a percent sign
 
 A percent sign before anything else (`date +%Y`) stays as it is. File names are quoted for the shell.
@@ -20,7 +20,7 @@ from functools import lru_cache
 from pandawms.domain.errors import Invalid, did_you_mean
 
 EVENT_WORDS = ("EVENTS", "FIRST_EVENT")
-NUMBER_WORDS = ("SEED", "SERIAL", "ATTEMPT", "JOB_ID", "TASK_ID", "CORES")
+NUMBER_WORDS = ("SEED", "SERIAL", "ATTEMPT", "JOB_ID", "TASK_ID", "NODES", "CORES", "GPUS")
 FILE_WORDS = ("IN", "OUT")
 WORDS = (*FILE_WORDS, *EVENT_WORDS, *NUMBER_WORDS)
 STYLES = ("comma", "file")

@@ -6,7 +6,10 @@ import msgspec
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue: what one slot of it offers, how many slots there are, and how many jobs wait and run there."""
+    """A queue: what one slot of it offers, how many slots there are, and how many jobs wait and run there.
+
+    A slot has `nodes` nodes; cores, memory, disk and GPUs are those of each. `gpu_model` is empty and `gpu_memory_mb` 0 where they are not known.
+    """
 
     name: str
     site: str
@@ -18,6 +21,9 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     wall_seconds: int
     architecture: str = "any"
     gpus: int = 0
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
     provisioner: str = ""
     storage_endpoint: str = ""
     jobs: dict[str, int] = {}

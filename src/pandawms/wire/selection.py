@@ -105,6 +105,11 @@ class Choice:
         """Whether files are taken whatever their names and events."""
         return not (self.include or self.exclude or self.names or self.events_per_file)
 
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether files are taken one by one as they come: whatever comes later changes nothing for those before."""
+        return self.sorting == "listed" and not self.skip and self.max_files is None and self.max_events is None
+
     def as_arguments(self) -> dict[str, Any]:
         """What the queries take."""
         return {

@@ -72,7 +72,7 @@ class TaskDetail(TaskSummary, frozen=True, kw_only=True):
     coverage: float
     wall_seconds: float
     cpu_seconds: float
-    unit: Literal["files", "events"]
+    unit: Literal["files", "events", "pieces"]
     description: str = ""
     retries: int = 0
     events_total: int | None = None

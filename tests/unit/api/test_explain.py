@@ -55,6 +55,7 @@ def test_an_ended_task_tells_what_failed_most_and_what_helps() -> None:
     why = plan.explain(replace(TASK, status="failed", n_finished=0, n_failed=10, failures=(FAILURE,)), NOW)
     assert why.headline == "Task t has ended as failed: 0 of 10 inputs were processed."
     assert [cause.code for cause in why.causes] == ["units.failed", "payload.payload_failed"]
+    assert (why.causes[0].text, why.causes[0].limit) == ("10 of 10 inputs could not be processed", None)
     assert "3 jobs failed with payload_failed, last job 42: no such file" in why.causes[1].text
     assert why.advice == (Code.PAYLOAD_FAILED.advice, "Read what the job wrote: `panda logs 42`.", "When the cause is gone: `panda retry t`.")
     assert why.rejections == ()

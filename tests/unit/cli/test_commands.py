@@ -45,6 +45,15 @@ def test_every_kind_can_be_listed(panda: Panda, kind: str) -> None:
         assert panda("ls", kind, server=server)[0] == 0
 
 
+def test_a_fork_says_how_much_it_shares(panda: Panda) -> None:
+    made = {"task_id": 10000002, "name": "copy", "status": "registered", "created": True}
+    with stand_in(in_turn(Said(201, made), Said(body=TASK | {"inputs": {"total": 12, "ready": 8, "finished": 4}}))) as server:
+        code, out, err = panda("fork", "z-evgen", "copy", server=server)
+        assert (code, server.seen[1].path) == (0, "/api/v2/tasks/10000002")
+    assert out.splitlines()[1].split("\t") == ["10000002", "copy", "registered"]
+    assert err == "4 of its 12 inputs are finished, as in z-evgen; it processes the others\n"
+
+
 def test_a_list_that_goes_on_says_so(panda: Panda) -> None:
     with stand_in(in_turn(page(TASK, TASK))) as server:
         _, out, err = panda("ls", "--limit", "1", server=server)
@@ -76,6 +85,14 @@ def test_an_answer_that_is_an_error_is_two_lines(panda: Panda) -> None:
     with stand_in(in_turn(Said(404, PROBLEM))) as server:
         code, _, err = panda("show", "z-evgen", server=server)
     assert (code, err) == (4, "error: no such task\nhint: ls\n")
+
+
+def test_a_command_that_is_taken_back_is_shown_and_what_is_refused_ends_it(panda: Panda) -> None:
+    back = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "withdrawn by me"})
+    with stand_in(in_turn(back, Said(404, PROBLEM))) as server:
+        code, out, _ = panda("withdraw", "task:7", "b", server=server)
+        assert [(seen.method, seen.path) for seen in server.seen] == [("DELETE", "/api/v2/tasks/7/command"), ("DELETE", "/api/v2/tasks/b/command")]
+    assert (code, "withdrawn by me" in out) == (4, True)
 
 
 def test_a_mistake_of_panda_itself_is_two_lines_too(panda: Panda, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_errors_are_told_by_kind_with_places_times_and_what_helps(panda: Panda) 
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "task z: 15 failed jobs, 1 kind")
     assert lines[1] == "- 12 x payload_failed (payload 1305): cannot read <path>"
-    assert "queues: north 9, south 3" in lines[2]
+    assert lines[2].startswith("  first ") and "queues: north 9, south 3" in lines[2]
+    assert lines[3] == "  last message: cannot read /data/7"
     assert lines[4].endswith("`panda logs 42`")
     assert lines[5] == "- 3 more, of kinds that are rarer"
 
@@ -56,7 +57,7 @@ def test_a_task_without_errors_says_so_and_messages_cannot_forge_lines(panda: Pa
     with stand_in(in_turn(Said(body={"task_id": 7, "n": 0, "n_others": 0, "groups": []}))) as server:
         assert panda("errors", "z", server=server)[1] == "task z: 0 failed jobs\n"
     with stand_in(in_turn(Said(body={"task_id": 7, "n": 1, "n_others": 0, "groups": [GROUP | {"message": "a\n> forged"}]}))) as server:
-        assert not any(line.startswith("> forged") for line in panda("errors", "z", server=server)[1].splitlines())
+        assert not any(line.lstrip().startswith("> forged") for line in panda("errors", "z", server=server)[1].splitlines())
 
 
 def test_show_tells_what_scouts_measured_and_the_verdicts_of_several_rounds(panda: Panda) -> None:

@@ -9,10 +9,14 @@ from pandawms.engine.aggregate.plan import MB, is_last_of_run_jobs, is_settled, 
 from pandawms.store.merges import Unmerged
 from pandawms.store.units import Progress
 
-files = st.lists(st.tuples(st.integers(1, 400), st.integers(1, 3), st.integers(1, 4)), max_size=100, unique_by=lambda f: f[:2]).map(
+files = st.lists(st.tuples(st.integers(1, 400), st.integers(1, 3), st.integers(1, 4)), max_size=100, unique_by=lambda f: f[0]).map(
     lambda found: [Unmerged(job_id, n, queue_id) for job_id, n, queue_id in found]
 )
 sizes = st.one_of(st.none(), st.integers(2, 20))
+of_payloads = st.lists(st.integers(1, 5), max_size=30).map(
+    lambda counts: [Unmerged(job_id, n, 1, MB) for job_id, n_files in enumerate(counts) for n in range(n_files)]
+)
+"""Jobs with a file for each of their payloads."""
 
 
 @given(files, sizes, st.booleans())
@@ -39,6 +43,15 @@ def test_while_more_may_come_only_full_groups_are_made_and_as_many_as_there_are(
     assert all(len(group) == size for group in made)
     left = set(found) - {file for group in made for file in group}
     assert all(sum(file.queue_id == queue_id for file in left) < size for queue_id in {file.queue_id for file in left})
+
+
+@given(of_payloads, st.integers(2, 8), st.booleans())
+def test_what_the_payloads_of_one_job_wrote_is_in_one_group(found: list[Unmerged], size: int, is_last: bool) -> None:
+    made = merge_groups(found, size, is_last=is_last)
+    groups = [{file.job_id for file in group} for group in made]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert all(len(group) <= size or len({file.job_id for file in group}) == 1 for group in made)
+    assert not is_last or sorted(file for group in made for file in group) == sorted(found)
 
 
 @given(files)

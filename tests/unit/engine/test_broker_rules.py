@@ -10,9 +10,10 @@ from pandawms.engine.broker.rules import LASTING, PASSING, RULES
 from pandawms.engine.broker.rules.architecture import ARCHITECTURE
 from pandawms.engine.broker.rules.backlog import BACKLOG
 from pandawms.engine.broker.rules.community import COMMUNITY
+from pandawms.engine.broker.rules.gpu_model import GPU_MODEL
 from pandawms.engine.broker.rules.input_data import INPUT_DATA
 from pandawms.engine.broker.rules.listed import LISTED
-from pandawms.engine.broker.rules.size import CORES, DISK, GPUS, MEMORY, WALL_TIME, Size
+from pandawms.engine.broker.rules.size import CORES, DISK, GPU_MEMORY, GPUS, MEMORY, NODES, WALL_TIME, Size
 from pandawms.engine.broker.rules.status import STATUS
 from tests.unit.engine.pictures import queue, task
 
@@ -22,6 +23,8 @@ SIZES = [
     (DISK, "disk_mb", "disk_mb", 20_000, "a job needs 20001 MB of disk, a slot has 20000"),
     (WALL_TIME, "wall_seconds", "max_wall_seconds", 86_400, "a job needs 86401 s of wall time, a slot has 86400"),
     (GPUS, "gpus", "gpus", 0, "a job needs 1 GPUs, a slot has 0"),
+    (GPU_MEMORY, "gpu_memory_mb", "gpu_memory_mb", 0, "a job needs 1 MB of memory on each GPU, a slot has 0"),
+    (NODES, "nodes", "nodes", 1, "a job needs 2 nodes, a slot has 1"),
 ]
 
 
@@ -37,6 +40,22 @@ def test_a_job_that_fits_exactly_is_taken_and_one_that_is_larger_by_one_is_not(r
 def test_an_architecture_must_be_the_same_unless_either_side_says_any(wanted: str, offered: str, fits: bool) -> None:
     found = ARCHITECTURE.judge(task(Requirement(architecture=wanted)), queue(architecture=offered))
     assert found == (1.0 if fits else Rejection("q", "architecture", "its nodes are x86_64, the task asks for arm", "x86_64", "arm"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered", "fits"),
+    [
+        ("any", "", True), ("any", "NVIDIA A100-SXM4-40GB", True), ("A100*", "A100-SXM4", True), ("*a100*", "NVIDIA A100-SXM4-40GB", True),
+        ("A100*", "NVIDIA A100-SXM4-40GB", False), ("A100", "A1000", False), ("A[14]0*", "A40", True), ("*", "", False), ("A100*", "", False),
+    ],
+)  # fmt: skip
+def test_a_model_must_fit_the_pattern_and_one_that_nobody_told_fits_none(wanted: str, offered: str, fits: bool) -> None:
+    found = GPU_MODEL.judge(task(Requirement(gpus=1, gpu_model=wanted)), queue(gpus=1, gpu_model=offered))
+    if fits:
+        assert found == 1.0
+    else:
+        reason = f"its GPUs are {offered or 'of no known model'}, the task asks for {wanted}"
+        assert found == Rejection("q", "gpu_model", reason, offered or "any", wanted)
 
 
 def test_a_queue_of_another_community_is_rejected_and_one_of_none_serves_all() -> None:

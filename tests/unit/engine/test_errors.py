@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pandawms.engine.aggregate.errors import MOST_GROUPS, SAMPLES, Failed, as_kept, fingerprint, pattern, summary
+from pandawms.engine.aggregate.errors import MOST_GROUPS, SAMPLES, TAKEN_OUT, Failed, as_kept, fingerprint, pattern, summary
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -35,6 +35,18 @@ def test_messages_that_differ_by_what_they_name_have_one_pattern(one: str, other
 @pytest.mark.parametrize("text", ["KeyError: 'pt'", "and/or", "read/write failed", "n/a", "numpy.core.multiarray failed to import", "deadbeef tastes bad"])
 def test_words_that_look_a_little_like_names_stay(text: str) -> None:
     assert pattern(text) == text
+
+
+SCRAPS = [
+    "http://a.example.org/x", "2026-11-22T06:35:01Z", "6:35:01", "6f1e1f3e-1111-4222-8333-123456789abc", "/data/x", "C:\\tmp\\x", "./x", "a/b/c", "10.0.0.7:80",
+    "db.example.org:5432", "wn042.cern.ch", "n1.local", "0xdeadbeef", "0a1b2c3d", "0A1B2C3D", "12", "1.5e-3", "failed", "on", ",", ":", "-", " ", "\n",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=12).map("".join) | st.lists(st.sampled_from(SCRAPS), max_size=12).map(" ".join) | st.text(max_size=100))
+def test_what_is_not_searched_for_want_of_a_sign_would_not_have_been_found(text: str) -> None:
+    for _, signs, taken_out in TAKEN_OUT:
+        assert any(sign in text for sign in signs) or taken_out.search(text) is None
 
 
 @given(st.text(max_size=500))

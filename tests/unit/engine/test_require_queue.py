@@ -46,6 +46,14 @@ def test_a_wrong_architecture_names_the_right_one() -> None:
     assert (error.field, error.value, error.allowed, error.hint) == ("resources.architecture", "aarch64", "x86_64", "it would fit with architecture: x86_64")
 
 
+def test_what_a_queue_lacks_in_nodes_and_gpus_is_named_with_what_would_fit() -> None:
+    error = refusal(need(nodes=4, gpus=2, gpu_model="H100*", gpu_memory_mb=80_000), queue("near", nodes=2, gpus=2, gpu_model="A100", gpu_memory_mb=40_000))
+    assert error.hint == "it would fit with gpu_model: A100, gpu_memory_mb: 40000, nodes: 2"
+    assert refusal(need(nodes=4), queue("near")).field == "resources.nodes"
+    assert refusal(need(gpus=1, gpu_memory_mb=9), queue("near", gpus=1)).field == "resources.gpu_memory_mb"
+    assert refusal(need(gpus=1, gpu_model="H*"), queue("near", gpus=1)).hint == "it would fit with gpu_model: any"
+
+
 def test_a_list_of_queues_that_do_not_exist_is_about_the_list() -> None:
     error = refusal(task(allowed_queues=frozenset({"nowhere"})), queue("near"))
     assert (error.field, error.allowed, error.hint) == ("queues", "near", "name another queue or community")

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pandawms.engine.aggregate.measuring import Sample, at_percentile, learned, quantities
-from pandawms.engine.aggregate.scouts import Case, Judgement, Limits, Standing, Window, judge, measure_again
+from pandawms.engine.aggregate.scouts import Case, Judgement, Standing, Window, judge, measure_again
 from pandawms.engine.requirements import Effective
+from pandawms.engine.services import ScoutLimits
 
-LIMITS = Limits()
+LIMITS = ScoutLimits()
 ALL_WELL = Window(10, 10, 10, is_open=False, success=0.5)
 
 

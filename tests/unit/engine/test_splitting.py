@@ -297,9 +297,7 @@ numbers = st.integers(0, 40).flatmap(
 
 @given(numbers, splits, resources, rooms, st.sampled_from(Rest))
 @settings(max_examples=150)
-def test_the_short_way_gives_what_the_long_way_gives(
-    pieces: list[Piece], split: SplitSpec, asked: Effective, room: Room | None, rest: Rest
-) -> None:
+def test_the_short_way_gives_what_the_long_way_gives(pieces: list[Piece], split: SplitSpec, asked: Effective, room: Room | None, rest: Rest) -> None:
     for one in (split, SplitSpec(files_per_job=split.files_per_job)):
         by = rules(one, asked, room, len(pieces))
         quick = even(pieces, by, rest)

@@ -50,7 +50,8 @@ RESOURCES = some(
     {
         "cores": st.integers(1, 8), "memory_mb": COUNTS, "disk_mb": COUNTS, "wall_seconds": COUNTS, "gpus": st.integers(0, 2), "base_seconds": COUNTS,
         "wall_seconds_per_event": RATES, "wall_seconds_per_mb": RATES, "output_mb_per_event": RATES, "output_mb_per_input_mb": RATES, "work_mb": COUNTS,
-        "base_memory_mb": COUNTS, "is_fixed": FLAGS,
+        "base_memory_mb": COUNTS, "is_fixed": FLAGS, "nodes": st.integers(1, 3), "gpu_model": st.sampled_from(["any", "*a100*", "H[12]00"]),
+        "gpu_memory_mb": COUNTS,
     }
 )  # fmt: skip
 OUTPUTS = st.dictionaries(
@@ -75,7 +76,11 @@ BUILD = st.fixed_dictionaries(
 )
 PROGRAM = st.fixed_dictionaries(
     {"command": st.sampled_from(["x", "x %IN %OUT", "x %EVENTS %FIRST_EVENT", "x %{data:file} %{out}", "x %NOPE", "x %{pileup}", "x %{build}"])},
-    optional={"files": st.lists(st.sampled_from(["gen.py", "../x", "/x", "lib"]), max_size=2), "sandbox": st.just("0" * 64)},
+    optional={
+        "files": st.lists(st.sampled_from(["gen.py", "../x", "/x", "lib"]), max_size=2),
+        "sandbox": st.just("0" * 64),
+        "each": some({"at_once": st.integers(1, 3), "wall_seconds": COUNTS, "stop_after_failures": st.integers(1, 3)}),
+    },
 )
 STEPS = st.fixed_dictionaries(
     {"steps": st.lists(st.fixed_dictionaries({"name": NAMES, "command": st.sampled_from(["x", "x %IN", "x %NOPE"])}), max_size=3)},
@@ -90,6 +95,7 @@ RIGHT = st.fixed_dictionaries(
         "goal": some({"percent": st.floats(1, 100), "on_miss": st.sampled_from(["finish", "fail", "exhaust"]), "finish_early": FLAGS}),
         "retry": some({
             "max_attempts": st.integers(1, 50), "max_failures": st.integers(1, 50), "memory_step_mb": COUNTS, "max_memory_mb": COUNTS, "use_rules": FLAGS}),
+        "cloning": st.fixed_dictionaries({"mode": st.sampled_from(["run_once", "store_once"])}, optional={"copies": st.integers(2, 4)}),
         "queues": st.lists(st.sampled_from(["q", "r"]), max_size=2), "exclude_queues": st.lists(st.sampled_from(["q", "r"]), max_size=2),
         "expires_after_seconds": st.integers(60, 10_000), "environment": some({"python": st.sampled_from([">=3.11", "snake"]), "packages": st.just(["numpy"])}),
     },

@@ -13,6 +13,8 @@ from pandawms.wire.checks import decode_document, problems
 from tests.unit.wire.documents import documents
 
 DATA = {"dataset": "user.me:x"}
+EACH = {"command": "x", "each": {}}
+FEW = {"inputs": "o", "command": "m %IN %OUT", "outputs": {"all": "all.txt"}, "files_per_job": 4}
 RATES = {"wall_seconds_per_event": 10.0, "output_mb_per_event": 2.0}
 
 
@@ -29,6 +31,10 @@ RIGHT = [
     document({"pieces": 1000}, split={"files_per_job": 10}),
     document({"pieces": 1000}, split={"n_jobs": 10}, more=DATA | {"per_job": 1}),
     document({"count": 1000}, split={"wall_seconds_per_job": 600}, resources=RATES),
+    document({"pieces": 99}, split={"files_per_job": 50}, program={"command": "x", "each": {"at_once": 4, "wall_seconds": 60}}, resources={"cores": 8}),
+    document(DATA, more=DATA | {"whole": True}, split={"files_per_job": 50}, program={"command": "x %IN %{more}", "each": {"stop_after_failures": 3}}),
+    document({"pieces": 100}, split={"n_jobs": 2}, program={"command": "x", "each": {}}),
+    document(DATA, resources={"nodes": 4, "gpus": 2, "gpu_model": "NVIDIA A[14]0* (PCIe)", "gpu_memory_mb": 40_000}),
     document({"count": 1000}, split={"events_per_job": 10, "output_mb_per_job": 20}, resources=RATES),
     document(DATA, split={"events_per_job": 10, "max_files_per_job": 3, "mb_per_job": 900}, program={"command": "x %IN %FIRST_EVENT %EVENTS"}),
     document(DATA, split={"boundary": {"name_field": 2}, "files_per_job": 3}),
@@ -85,6 +91,8 @@ PAIRS: list[tuple[Any, str, str]] = [
     (document({"pieces": 2}, split={"n_jobs": 3}), "split.n_jobs", "inputs.data.pieces"),
     (document(DATA | {"max_files": 2}, split={"n_jobs": 3}), "split.n_jobs", "inputs.data.max_files"),
     (document(DATA | {"names": ["a", "b"]}, split={"n_jobs": 3}), "split.n_jobs", "inputs.data.names"),
+    (document(DATA, resources={"gpu_model": "A100*"}), "resources.gpu_model", "resources.gpus"),
+    (document(DATA, resources={"gpu_memory_mb": 40_000}), "resources.gpu_memory_mb", "resources.gpus"),
     (document(DATA, split={"wall_seconds_per_job": 7200}), "split.wall_seconds_per_job", "resources.wall_seconds"),
     (document(DATA, split={"mb_per_job": 5000}), "split.mb_per_job", "resources.disk_mb"),
     (document(DATA, split={"output_mb_per_job": 5000}), "split.output_mb_per_job", "resources.disk_mb"),
@@ -108,6 +116,18 @@ PAIRS: list[tuple[Any, str, str]] = [
     (document(DATA, scouts={"jobs": 10, "from_jobs": 1}, split={"max_jobs": 5}), "scouts.jobs", "split.max_jobs"),
     (document(DATA, scouts={"jobs": 10, "from_jobs": 1}, split={"n_jobs": 5}), "scouts.jobs", "split.n_jobs"),
     (document(DATA, queues=["a", "b"], exclude_queues=["b"]), "queues[1]", "exclude_queues[0]"),
+    (document({"count": 9}, split={"events_per_job": 1}, program=EACH), "program.each", "inputs.data.count"),
+    (document(DATA, program={"steps": [{"name": "a", "command": "x"}], "each": {}}), "program.each", "program.steps"),
+    (document(DATA, more=DATA | {"ratio": 1}, program=EACH), "program.each", "inputs.more.ratio"),
+    (document(DATA, split={"n_jobs": 5}, program=EACH), "program.each", "split.n_jobs"),
+    (document({"pieces": 5000}, split={"n_jobs": 4}, program=EACH), "program.each", "split.n_jobs"),
+    (document(DATA, split={"boundary": {"name_field": 1, "one_job_per_group": True}}, program=EACH), "program.each", "split.boundary.one_job_per_group"),
+    (document(DATA, split={"files_per_job": 1001}, program=EACH), "split.files_per_job", "program.each"),
+    (document(DATA, split={"max_files_per_job": 1001}, program=EACH), "split.max_files_per_job", "program.each"),
+    (document(DATA, program={"command": "x", "each": {"at_once": 2}}), "program.each.at_once", "resources.cores"),
+    (document(DATA, program={"command": "x", "each": {"wall_seconds": 4000}}), "program.each.wall_seconds", "resources.wall_seconds"),
+    (document(DATA, program=EACH, resources={"nodes": 2}), "program.each", "resources.nodes"),
+    (document(DATA, split={"files_per_job": 5}, program=EACH, outputs={"o": "o.txt"}, merge=FEW), "split.files_per_job", "merge.files_per_job"),
     (document(DATA, expires_after_seconds=60, resources={"base_seconds": 60}), "expires_after_seconds", "resources.base_seconds"),
 ]  # fmt: skip
 

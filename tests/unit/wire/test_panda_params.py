@@ -102,6 +102,15 @@ def test_numbers_that_make_sense_give_a_document_that_can_be_submitted(params: d
     assert [error.detail for error in problems(decode_document(found.document))] == []
 
 
+@pytest.mark.parametrize(("more", "each"), [({}, {}), ({"fineGrainedProc": False}, None), ({"totNumJobs": 2}, None), ({"useJobCloning": "runonce"}, None)])
+def test_fine_grained_processing_becomes_a_payload_for_each_file(more: dict[str, Any], each: Any) -> None:
+    item = {"type": "template", "param_type": "input", "value": "${IN/T}", "dataset": "user.me.x"}
+    made = imported({"jobParameters": [item], "nFilesPerJob": 5, "fineGrainedProc": True} | ({"nFilesPerJob": None} if "totNumJobs" in more else {}) | more)
+    assert made.document["program"].get("each") == each
+    assert ("fineGrainedProc" in made.mapped) is (each is not None or more == {"fineGrainedProc": False})
+    assert problems(decode_document(made.document)) == []
+
+
 def test_what_prun_compiles_becomes_a_build() -> None:
     items = [{"type": "constant", "value": '-r . -l ${LIB} -p "./run.sh%20%25IN"'}]
     found = imported({"jobParameters": items, "buildSpec": {"archiveName": "s.tar.gz", "jobParameters": '-i ${IN} -o ${OUT} -r . --bexec "make%20all" '}})
@@ -109,6 +118,25 @@ def test_what_prun_compiles_becomes_a_build() -> None:
     assert found.document["build"]["command"].startswith("make all && ")
     assert found.document["program"]["command"].startswith("tar -xzf %{build} && ./run.sh")
     assert found.mapped["buildSpec"] == "build"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "resources", "note"),
+    [
+        ("x86_64-el9-gcc13-opt", {"architecture": "x86_64"}, "only the processor is kept"),
+        ("@el9#x86_64-*-avx2&nvidia:vram>=40960", {"architecture": "x86_64", "gpus": 1, "gpu_model": "*nvidia*", "gpu_memory_mb": 40_960}, ""),
+        ("&nvidia-A100", {"gpus": 1, "gpu_model": "*a100*"}, ""),
+        ("&*", {"gpus": 1}, ""),
+        ("&nvidia-(A|H)100:vram>=9,cuda>=12", {"gpus": 1, "gpu_model": "*nvidia*", "gpu_memory_mb": 9}, "left out: cuda>=12, model (a|h)100"),
+        ('{"gpu_spec": {"vendor": "amd", "model": "MI250", "vram": ">=64000"}}', {"gpus": 1, "gpu_model": "*mi250*", "gpu_memory_mb": 64_000}, ""),
+        ('{"cpu_specs": [{"arch": "aarch64"}]}', {"architecture": "aarch64"}, "only the processor is kept"),
+    ],
+)
+def test_the_processor_and_the_gpu_of_an_architecture_are_kept(architecture: str, resources: dict[str, Any], note: str) -> None:
+    found = imported({"architecture": architecture, "jobParameters": []})
+    assert found.document["resources"] == resources
+    assert found.mapped["architecture"] == ", ".join(f"resources.{name}" for name in resources)
+    assert note in found.notes["architecture"]
 
 
 @pytest.mark.parametrize("wrong", [{}, {"jobParameters": "x"}, {"jobParameters": [1]}])

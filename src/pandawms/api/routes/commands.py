@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath, RequestBody
 
 from pandawms.api import finding, policies
@@ -12,7 +12,7 @@ from pandawms.api.once import once
 from pandawms.api.paging import PageSize, whole
 from pandawms.api.policies import Action
 from pandawms.domain.command import Verb, check_accepted
-from pandawms.domain.errors import NotFound
+from pandawms.domain.errors import Conflict, NotFound
 from pandawms.domain.identity import Who
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
@@ -188,6 +188,27 @@ def _selected(task: Selected) -> SelectedTask:
     return SelectedTask(task_id=task.task_id, name=task.name, owner=task.owner, status=task.status)
 
 
+@delete("/tasks/{task:str}/command", opt={"policy": Action.COMMAND}, status_code=200)
+async def withdraw(request: Call, task: FromPath[str]) -> CommandState:
+    """Takes back the pending command of a task, as long as nothing of it is done. Who may give it may take it back."""
+    async with request.core.pool.acquire() as connection, connection.transaction():
+        found = await finding.task(connection, request.who, task)
+        pending = await commands.pending(connection, found.task_id)
+        if pending is None:
+            policies.command(request.who, found.owner_id, found.owner, found.community)
+            raise NotFound(f"no command of task {found.name} is pending", code="command.none_pending", field="task", value=found.task_id)
+        policies.ask(request.who, Verb(pending.verb), found.owner_id, found.owner, found.community)
+        if not await commands.withdraw(connection, pending.command_id, f"withdrawn by {request.who.name}"):
+            raise Conflict(
+                f"{pending.verb} of task {found.name} has begun", code="command.begun", field="task", value=found.task_id,
+                hint="wait until it is applied; `panda why` says how far it is",
+            )  # fmt: skip
+        await tasks.touch(connection, [found.task_id])  # aggregate lets a task be while a command of it is pending
+        known = await commands.get(connection, pending.command_id)
+    assert known is not None, "it is kept"
+    return _state(known)
+
+
 @get("/tasks/{task:str}/commands", opt={"policy": Action.LOOK})
 async def of_task(request: Call, task: FromPath[str], limit: PageSize = DEFAULT_PAGE_SIZE) -> Page[CommandState]:
     """The newest commands of a task, with what came of each."""
@@ -220,4 +241,4 @@ def _state(found: Known) -> CommandState:
     )  # fmt: skip
 
 
-ROUTES = (kill, finish, retry, extend, reassign, pause, resume, avalanche, set_, recover, release, approve, obsolete, fork, many, of_task, command)
+ROUTES = (kill, finish, retry, extend, reassign, pause, resume, avalanche, set_, recover, release, approve, obsolete, fork, many, withdraw, of_task, command)

@@ -22,13 +22,14 @@ from pandawms.domain.job import JOB, JobStatus
 from pandawms.domain.stages import Stage
 from pandawms.engine.blueprints import blueprint
 from pandawms.engine.explain import read as explaining
-from pandawms.store import commands, events, lists, retry_rules, tasks, wake, workers
+from pandawms.store import builds, clones, commands, events, lists, payloads, retry_rules, tasks, wake, workers
 from pandawms.store import jobs as jobs_store
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
 from pandawms.wire.checks import decode_document
 from pandawms.wire.command import TaskCommand
 from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import has_payloads, reads_library
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobDetail, JobFile, JobSummary
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
@@ -58,9 +59,13 @@ async def get_job(request: Call, job_id: FromPath[int]) -> JobDetail:
         document = await _document(connection, job)
         node = await workers.node_of(connection, job.worker_id) if job.worker_id is not None else None
         done = await retry_rules.done_about_job(connection, job.job_id)
+        rows = await payloads.of_job(connection, job.job_id) if has_payloads(document, job.kind) else []
+        copies = await clones.of_job(connection, job.job_id) if job.copy is not None else ()
+        library = await builds.library_of(connection, job.job_id) if reads_library(document, job.kind) else None
     has_log = request.core.blobs.log(job.job_id).exists()
     detail = views.job_detail(job, document, node, request.core.services.options.lease_seconds, has_log=has_log)
-    return msgspec.structs.replace(detail, retry_acts=tuple(act_view(each) for each in done))
+    told = tuple(views.job_payload(job, row) for row in rows)
+    return msgspec.structs.replace(detail, retry_acts=tuple(act_view(each) for each in done), payloads=told, cloning=views.job_copies(copies), library=library)
 
 
 async def _document(connection: Connection, job: Job) -> TaskDocument:
@@ -75,10 +80,14 @@ async def files(request: Call, job_id: FromPath[int]) -> Page[JobFile]:
         job = await finding.job(connection, request.who, job_id)
         rows = await jobs_store.files_of(connection, job.job_id)
         (found,) = await tasks.blueprints(connection, [(job.task_id, job.version)])
-    expected = blueprint(found).outputs(job.kind, job.serial, job.attempt)
+        several = await payloads.of_job(connection, job.job_id) if blueprint(found).has_payloads(job.kind) else []
+    expected = blueprint(found).outputs(job.kind, job.serial, job.attempt, job.copy or 1)
     written = {row.stream for row in rows if row.role == "output" and row.file_id is not None}
     names = {output.stream: output.local_name for output in expected}
-    known = [views.job_file(job, row, names) for row in rows if row.role == "input" or row.file_id is not None]
+    ends = {payload.n: payload.status for payload in several}
+    known = [views.job_file(job, row, names, ends.get(row.n)) for row in rows if row.role == "input" or row.file_id is not None]
+    if several:
+        return whole(known)
     return whole(known + [views.unwritten(job, output) for output in expected if output.stream not in written])
 
 

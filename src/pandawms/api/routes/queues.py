@@ -50,7 +50,7 @@ def _view(row: QueueRow, endpoint: str) -> Queue:
     return Queue(
         name=row.name, site=row.site, status=row.status, slots=row.slots, cores=row.cores, memory_mb=row.memory_mb, disk_mb=row.disk_mb,
         wall_seconds=row.max_wall_seconds, architecture=row.architecture, gpus=row.gpus, provisioner=str(row.settings.get("provisioner", "")),
-        storage_endpoint=endpoint, jobs=jobs, n_workers=row.workers,
+        storage_endpoint=endpoint, jobs=jobs, n_workers=row.workers, nodes=row.nodes, gpu_model=row.gpu_model, gpu_memory_mb=row.gpu_memory_mb,
     )  # fmt: skip
 
 

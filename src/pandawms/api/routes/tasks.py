@@ -1,7 +1,7 @@
 """Tasks: submit, plan, list, look."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -24,6 +24,7 @@ from pandawms.store.database import Connection
 from pandawms.store.tasks import Task
 from pandawms.wire.checks import decode_document
 from pandawms.wire.document import TaskDocument
+from pandawms.wire.document_view import primary
 from pandawms.wire.event import ChangeEvent
 from pandawms.wire.job import JobSummary
 from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
@@ -93,17 +94,21 @@ async def _detail(connection: Connection, task: Task) -> TaskDetail:
     document = decode_document(task.document)
     summary = views.task_summary(task, datasets, counts)
     masters = [d for d in datasets if d.is_master]
-    is_events = any(d.role == "pseudo_input" for d in masters)
     n_events, finished_events = sum(d.n_events for d in masters), sum(d.n_events_finished for d in masters)
     left = await _eta(connection, summary, document)
     return TaskDetail(
-        **msgspec.structs.asdict(summary), attempts=sum(count.n for count in counts), coverage=_part(summary), unit="events" if is_events else "files",
+        **msgspec.structs.asdict(summary), attempts=sum(count.n for count in counts), coverage=_part(summary), unit=_unit(document),
         wall_seconds=sum(c.wall_seconds for c in counts), cpu_seconds=sum(c.cpu_seconds for c in counts), description=document.description,
         retries=sum(c.retries for c in counts), events_total=n_events or None, events_finished=finished_events if n_events else None,
         eta_low_seconds=left.low_seconds if left else None, eta_high_seconds=left.high_seconds if left else None,
         outputs=views.outputs(datasets), document=document, scouts=measured.scouts(task, await measures.of_task(connection, task.task_id)),
         rounds=measured.rounds(await measures.rounds(connection, task.task_id)),
     )  # fmt: skip
+
+
+def _unit(document: TaskDocument) -> Literal["files", "events", "pieces"]:
+    spec = primary(document)[1]
+    return "events" if spec.count is not None else "pieces" if spec.pieces is not None else "files"
 
 
 def _part(summary: TaskSummary) -> float:

@@ -56,11 +56,13 @@ async def finish(connection: Connection, task: tasks.Task, document: TaskDocumen
 async def stop(connection: Connection, task: tasks.Task, document: TaskDocument) -> None:
     """Ends a task that is aborting, to be aborted or broken: cancels what jobs it has left, a thousand a time, and gives the verdict when none is left.
 
-    There are some when a kill met jobs that were just made or that came to merging, and pilots are told of those that they took meanwhile.
+    There are some when a kill met jobs that were just made or that came to merging, and pilots are told of those that they took meanwhile. Ranges are held
+    between jobs and what follows from their ends: who makes jobs holds them when it comes to the counters of the task.
     """
     if await commands.is_pending(connection, task.task_id):
         return
     left = await leases.lock_of_task(connection, task.task_id, QUEUED | SETTLING | LEASED, JOBS_A_TIME)
+    await units.hold_ranges(connection, task.task_id)
     ended = outcome(Code.KILLED, "its task was killed" if task.status == TaskStatus.ABORTING else "its task is broken")
     await endings.end(connection, [ending(job, JobEvent.CANCEL, ended) for job in left if job.status not in LEASED], WHO)
     await leases.order_kill(connection, [job.job_id for job in left if job.status in LEASED], ended.message, None)

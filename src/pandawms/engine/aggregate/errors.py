@@ -22,18 +22,21 @@ _PATH = (
 )
 """Absolute, from here (./x), of three parts, or of two when the last one has a suffix: read/write is no path."""
 _ADDRESS = r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b|(?<![\w.-])[\w-]++(?:\.[\w-]+)*\.[a-z]{2,12}:\d{4,5}\b"
-_TAKEN_OUT: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("<url>", re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s'\"<>,;)\]]+", re.IGNORECASE)),
-    ("<time>", re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\b")),
-    ("<id>", re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)),
-    ("<path>", re.compile(_PATH)),
-    ("<host>", re.compile(_ADDRESS, re.IGNORECASE)),
-    ("<host>", re.compile(rf"(?<![\w.-])(?:{_LABEL}\.){{2,}}(?!py|sh|so|cc|hh|pl|md|rs|js|ts|gz|xz|go|db|in|id|is|to)[a-z]{{2}}\b", re.IGNORECASE)),
-    ("<host>", re.compile(rf"(?<![\w.-])(?:{_LABEL}\.)+(?:com|org|net|edu|gov|int|info|local|internal|cern|cloud|lan|localdomain)\b(?!\.\w)", re.IGNORECASE)),
-    ("<hash>", re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b", re.IGNORECASE)),
-    ("<n>", re.compile(r"\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?")),
+_DIGITS = tuple("0123456789")
+_DOMAINS = "com|org|net|edu|gov|int|info|local|internal|cern|cloud|lan|localdomain"
+TAKEN_OUT: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = (
+    ("<url>", ("://",), re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s'\"<>,;)\]]+", re.IGNORECASE)),
+    ("<time>", ("-", ":"), re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\b")),
+    ("<id>", ("-",), re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)),
+    ("<path>", ("/", "\\"), re.compile(_PATH)),
+    ("<host>", (".",), re.compile(_ADDRESS, re.IGNORECASE)),
+    ("<host>", (".",), re.compile(rf"(?<![\w.-])(?:{_LABEL}\.){{2,}}(?!py|sh|so|cc|hh|pl|md|rs|js|ts|gz|xz|go|db|in|id|is|to)[a-z]{{2}}\b", re.IGNORECASE)),
+    ("<host>", (".",), re.compile(rf"(?<![\w.-])(?:{_LABEL}\.)+(?:{_DOMAINS})\b(?!\.\w)", re.IGNORECASE)),
+    ("<hash>", _DIGITS, re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b", re.IGNORECASE)),
+    ("<n>", ("",), re.compile(r"\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?")),
 )
-"""What is taken out, in this order: a url holds a host, a path holds numbers, a time is not three numbers."""
+"""What is taken out, in this order: a url holds a host, a path holds numbers, a time is not three numbers. Each has one of the signs beside it: a message
+without is not searched."""
 _SPACES = re.compile(r"\s+")
 _REPEATED = re.compile(r"(<\w+>)(?:[\s,;]+(?:and )?\1)+")
 _INSIDE = re.compile(r"[A-Za-z0-9_.-]*<n>[A-Za-z0-9_.<>-]*")
@@ -92,15 +95,21 @@ class _Growing:
 def pattern(message: str) -> str:
     """Returns a message without what names one time of it."""
     found = message
-    for word, taken_out in _TAKEN_OUT:
-        found = taken_out.sub(word, found)
-    found = _INSIDE.sub("<n>", found)
+    for word, signs, taken_out in TAKEN_OUT:
+        if any(sign in found for sign in signs):
+            found = taken_out.sub(word, found)
+    if "<n>" in found:
+        found = _INSIDE.sub("<n>", found)
     return _REPEATED.sub(r"\1", _SPACES.sub(" ", found)).strip()
 
 
 def fingerprint(domain: str, code: int, message: str) -> str:
     """Returns 16 hexadecimal digits that failures of one kind share: same domain, same code, same pattern of the message."""
-    return sha256(f"{domain}\0{code}\0{pattern(message)}".encode()).hexdigest()[:16]
+    return _of_pattern(domain, code, pattern(message))
+
+
+def _of_pattern(domain: str, code: int, text: str) -> str:
+    return sha256(f"{domain}\0{code}\0{text}".encode()).hexdigest()[:16]
 
 
 def summary(failures: Iterable[Failed], n_all: int = 0) -> Summary:
@@ -140,7 +149,7 @@ def _add(grown: _Growing, failed: Failed) -> None:
 def _group(text: str, grown: _Growing) -> ErrorGroup:
     newest = grown.newest
     return ErrorGroup(
-        fingerprint(newest.domain, newest.code, newest.message), newest.domain, newest.code, text, newest.message, grown.n, _most(grown.queues),
+        _of_pattern(newest.domain, newest.code, text), newest.domain, newest.code, text, newest.message, grown.n, _most(grown.queues),
         grown.first_at, newest.last_at, tuple(sorted(grown.job_ids, reverse=True)[:SAMPLES]),
     )  # fmt: skip
 

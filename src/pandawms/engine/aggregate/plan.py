@@ -20,6 +20,8 @@ MB = 2**20
 def merge_groups(files: Sequence[Unmerged], files_per_job: int | None, mb_per_job: int | None = None, *, is_last: bool) -> list[list[Unmerged]]:
     """Cuts outputs that wait into groups, each of one queue and one job's output after the other; one that is larger than a group may be is alone.
 
+    What one job wrote (a file for each of its payloads, where it has several) stays together, as a job ends as its merge does.
+
     Full groups are made at once; what is left over, or everything when there is no limit, when `is_last`: no more will come.
     """
     most_files, most_bytes = files_per_job or inf, inf if mb_per_job is None else mb_per_job * MB
@@ -36,12 +38,13 @@ def merge_groups(files: Sequence[Unmerged], files_per_job: int | None, mb_per_jo
 def _cut(files: Iterable[Unmerged], most_files: float, most_bytes: float) -> list[list[Unmerged]]:
     cut: list[list[Unmerged]] = [[]]
     size_bytes = 0
-    for file in files:
-        if cut[-1] and (len(cut[-1]) >= most_files or size_bytes + file.size_bytes > most_bytes):
+    for _job, its in groupby(files, key=lambda f: f.job_id):
+        mine = list(its)
+        if cut[-1] and (len(cut[-1]) + len(mine) > most_files or size_bytes + _size(mine) > most_bytes):
             cut.append([])
             size_bytes = 0
-        cut[-1].append(file)
-        size_bytes += file.size_bytes
+        cut[-1] += mine
+        size_bytes += _size(mine)
     return cut
 
 

@@ -10,8 +10,9 @@ from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine.aggregate import measuring
 from pandawms.engine.aggregate.measuring import Sample
-from pandawms.engine.aggregate.scouts import LARGER_FILES, Case, Judgement, Limits, Standing, Window, judge, measure_again
+from pandawms.engine.aggregate.scouts import Case, Judgement, Standing, Window, judge, measure_again
 from pandawms.engine.requirements import effective
+from pandawms.engine.services import ScoutLimits
 from pandawms.store import brokerage, measures, retry_rules, tasks, units
 from pandawms.store.database import Connection
 from pandawms.store.measures import Scouts, Used
@@ -20,7 +21,6 @@ from pandawms.wire.document import TaskDocument
 from pandawms.wire.document_view import is_counted_in_events
 
 WHO = str(Stage.AGGREGATE)
-LIMITS = Limits()
 MEASURED_JOBS = 500
 """Jobs that one measurement looks at, the newest."""
 MORE_JOBS = 100
@@ -36,14 +36,14 @@ async def has_scouts_out(connection: Connection, task: tasks.Task, document: Tas
     return await measures.has_scouts_out(connection, task.task_id)
 
 
-async def judge_scouts(connection: Connection, task: tasks.Task, document: TaskDocument) -> None:
+async def judge_scouts(connection: Connection, limits: ScoutLimits, task: tasks.Task, document: TaskDocument) -> None:
     """Moves a scouting task on when enough of its scouts have ended, and keeps what they showed. Locks allocations, then the task."""
     progress, scouts = await units.progress(connection, task.task_id), await measures.scouts(connection, task.task_id)
     window = _window(document, progress, scouts)
     if scouts.n_made == 0 or window.standing is Standing.WAIT or await retry_rules.has_unjudged(connection, task.task_id):
         return
-    case = await _case(connection, task, document, progress)
-    found = judge(window, case, LIMITS)
+    case = await _case(connection, limits, task, document, progress)
+    found = judge(window, case, limits)
     await brokerage.drop(connection, task.task_id)
     if await tasks.move(connection, task.task_id, EVENTS[found.verdict], WHO, _why(found)) is None:
         return
@@ -53,16 +53,16 @@ async def judge_scouts(connection: Connection, task: tasks.Task, document: TaskD
     await tasks.touch(connection, [task.task_id])
 
 
-async def measure(connection: Connection, task: tasks.Task, document: TaskDocument) -> None:
+async def measure(connection: Connection, limits: ScoutLimits, task: tasks.Task, document: TaskDocument) -> None:
     """Measures a task again that a hundred more jobs were finished of, or for the first time when its scouting was ended by a command."""
     n_before, due_at = task.learned.get("measurements", 0), task.learned.get("measure_at", 0)
     is_due = n_before == 1 or (n_before == 0 and task.ordered.get("avalanche"))
     if not is_due or (due_at and await measures.finished_jobs(connection, task.task_id, due_at) < due_at):
         return
-    case = await _case(connection, task, document, await units.progress(connection, task.task_id))
+    case = await _case(connection, limits, task, document, await units.progress(connection, task.task_id))
     if not case.samples:
         return
-    found = measure_again(case, LIMITS)
+    found = measure_again(case, limits)
     await brokerage.drop(connection, task.task_id)
     if found.verdict == "exhausted" and await tasks.move(connection, task.task_id, TaskEvent.EXHAUST, WHO, _why(found)) is None:
         return
@@ -98,12 +98,12 @@ def _window(document: TaskDocument, progress: Progress, scouts: Scouts) -> Windo
     return Window(document.scouts.jobs, scouts.n_made, scouts.n_finished, is_open=is_open, success=document.scouts.success)
 
 
-async def _case(connection: Connection, task: tasks.Task, document: TaskDocument, progress: Progress) -> Case:
+async def _case(connection: Connection, limits: ScoutLimits, task: tasks.Task, document: TaskDocument, progress: Progress) -> Case:
     samples = [_sample(used) for used in await measures.samples(connection, task.task_id, str(JobKind.RUN), MEASURED_JOBS)]
     per_job = _units_per_job(samples)
     return Case(
         samples, effective(document.resources, None, task.ordered), ceil((progress.n_listed - progress.n_used) / per_job),
-        may_be_larger=_may_be_larger(document, per_job), was_enlarged=bool(task.learned.get("larger_jobs")),
+        may_be_larger=_may_be_larger(document, per_job, limits.larger_files), was_enlarged=bool(task.learned.get("larger_jobs")),
     )  # fmt: skip
 
 
@@ -111,10 +111,10 @@ def _units_per_job(samples: Sequence[Sample]) -> float:
     return max(1.0, sum(sample.n_units for sample in samples) / len(samples)) if samples else 1.0
 
 
-def _may_be_larger(document: TaskDocument, units_per_job: float) -> bool:
+def _may_be_larger(document: TaskDocument, units_per_job: float, larger_files: int) -> bool:
     split = document.split
     is_fixed = document.resources.is_fixed or is_counted_in_events(document) or split.events_per_job or split.n_jobs or split.boundary
-    return not is_fixed and units_per_job < LARGER_FILES
+    return not is_fixed and units_per_job < larger_files
 
 
 def _sample(used: Used) -> Sample:

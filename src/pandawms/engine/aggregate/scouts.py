@@ -8,9 +8,12 @@ from typing import Any
 
 from pandawms.engine.aggregate.measuring import Quantity, Sample, learned, quantities
 from pandawms.engine.requirements import Effective
+from pandawms.engine.services import ScoutLimits
 
-LARGER_FILES = 200
-"""Files that a job may take after the scouts were too short (PanDA's nMaxFiles)."""
+SHORT_PART = 0.5
+"""The part of the jobs that must be too short."""
+INEFFICIENT_PART = 0.5
+"""The part of the jobs that must be inefficient."""
 
 
 class Standing(Enum):
@@ -48,30 +51,6 @@ class Window:
         if self.n_finished >= self.target:
             return Standing.ENOUGH
         return Standing.NONE if self.n_finished == 0 or 2 * self.n_finished < self.target else Standing.FEW
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When what scouts measured is abnormal. Nothing is when no more than `further_jobs` jobs are to come.
-
-    The defaults are PanDA's where semantics 3.6 gives them. Its limits for short and inefficient jobs are set by each site; ours are wide: jobs of less
-    than a minute, ten thousand or more of them; a tenth of the CPU, for a thousand or more.
-    """
-
-    further_jobs: int = 20
-    cpu_time_factor: float = 2.0
-    long_wall_seconds: float = 86_400.0
-    memory_mb_per_core: float = 4000.0
-    short_seconds: float = 60.0
-    short_part: float = 0.5
-    short_further_jobs: int = 10_000
-    least_cpu_efficiency: float | None = None
-    low_cpu_efficiency: float = 0.1
-    low_efficiency_part: float = 0.5
-    low_efficiency_further_jobs: int = 1000
-    efficiency_wall_seconds: float = 600.0
-    high_io_mb_per_second: float = 0.5
-    cpu_per_wall_factor: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +102,16 @@ class Judgement:
         return applied or "nothing was measured that could be used; what was asked for stays"
 
 
-def judge(window: Window, case: Case, limits: Limits) -> Judgement:
+def judge(window: Window, case: Case, limits: ScoutLimits) -> Judgement:
     """Returns what the scouts have shown, when they stand anywhere else than at WAIT."""
     found = tuple(_of_window(window, case, limits)) or tuple(_abnormal(case, limits))
     measured = quantities(case.samples, case.asked)
     if window.standing is Standing.NONE:
         return Judgement("broken", measured, {}, found)
-    return Judgement("exhausted" if any(f.is_abnormal for f in found) else "scouted", measured, _learned(measured, case, found), found)
+    return Judgement("exhausted" if any(f.is_abnormal for f in found) else "scouted", measured, _learned(measured, case, found, limits.larger_files), found)
 
 
-def measure_again(case: Case, limits: Limits) -> Judgement:
+def measure_again(case: Case, limits: ScoutLimits) -> Judgement:
     """Returns what a hundred more jobs have shown: new values; exhausted only when jobs are still short after they were made larger.
 
     Everything else abnormal is told and does not stop a task again that a person, or the first measurement, let go on.
@@ -140,18 +119,18 @@ def measure_again(case: Case, limits: Limits) -> Judgement:
     found = tuple(_abnormal(case, limits))
     measured = quantities(case.samples, case.asked)
     is_short = case.was_enlarged and any(f.code == "scouts.short" and f.is_abnormal for f in found)
-    return Judgement("exhausted" if is_short else "measured", measured, _learned(measured, case, found), found)
+    return Judgement("exhausted" if is_short else "measured", measured, _learned(measured, case, found, limits.larger_files), found)
 
 
-def _learned(measured: Sequence[Quantity], case: Case, found: Sequence[Finding]) -> dict[str, Any]:
+def _learned(measured: Sequence[Quantity], case: Case, found: Sequence[Finding], larger_files: int) -> dict[str, Any]:
     """Returns what the task keeps. Where no rate is known, jobs that are made larger get a limit on wall time that grows with the number of their files."""
     values, is_enlarged = learned(measured), any(f.code == "scouts.enlarged" for f in found)
     if is_enlarged and "wall_seconds" in values and not values.keys() & {"wall_seconds_per_event", "wall_seconds_per_mb"}:
-        values["wall_seconds"] *= ceil(LARGER_FILES / max(sample.n_units for sample in case.samples))
-    return values | ({"larger_jobs": True, "max_files_per_job": LARGER_FILES} if is_enlarged or case.was_enlarged else {})
+        values["wall_seconds"] *= ceil(larger_files / max(sample.n_units for sample in case.samples))
+    return values | ({"larger_jobs": True, "max_files_per_job": larger_files} if is_enlarged or case.was_enlarged else {})
 
 
-def _of_window(window: Window, case: Case, limits: Limits) -> Iterator[Finding]:
+def _of_window(window: Window, case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     counted = f"{window.n_finished} of {window.n_made} scout jobs succeeded"
     if window.standing is Standing.NONE:
         text = "no scout job succeeded" if window.n_finished == 0 else f"only {counted}, {window.target} are needed"
@@ -160,14 +139,14 @@ def _of_window(window: Window, case: Case, limits: Limits) -> Iterator[Finding]:
         yield Finding("scouts.few", f"only {counted}, {window.target} are needed to go on", window.target, window.n_finished)
 
 
-def _abnormal(case: Case, limits: Limits) -> Iterator[Finding]:
+def _abnormal(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     if case.further_jobs <= limits.further_jobs or not case.samples:
         return
     for check in (_cpu_time, _memory, _short, _efficiency, _over_cores):
         yield from check(case, limits)
 
 
-def _cpu_time(case: Case, limits: Limits) -> Iterator[Finding]:
+def _cpu_time(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     """Time per event over twice what was asked for, when the longest scout took more than a day."""
     preset = case.asked.wall_seconds_per_event
     measured = next((q for q in quantities(case.samples, case.asked) if q.name == "wall_seconds_per_event"), None)
@@ -177,7 +156,7 @@ def _cpu_time(case: Case, limits: Limits) -> Iterator[Finding]:
         yield Finding("scouts.cpu_time", text, limits.cpu_time_factor * preset, measured.value, measured.job_ids)
 
 
-def _memory(case: Case, limits: Limits) -> Iterator[Finding]:
+def _memory(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     """More memory a core than ordinary nodes have, when the task asked for less than that."""
     limit = limits.memory_mb_per_core * case.asked.cores
     measured = next((q for q in quantities(case.samples, case.asked) if q.name == "memory_mb"), None)
@@ -186,28 +165,30 @@ def _memory(case: Case, limits: Limits) -> Iterator[Finding]:
         yield Finding("scouts.memory", text, limit, measured.value, measured.job_ids)
 
 
-def _short(case: Case, limits: Limits) -> Iterator[Finding]:
+def _short(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     """Too many jobs that are too short: first larger jobs are tried, then a person decides."""
     short = [sample for sample in case.samples if 0 < sample.wall_seconds < limits.short_seconds]
-    if not short or len(short) < limits.short_part * len(case.samples) or case.further_jobs <= limits.short_further_jobs:
+    if not short or len(short) < SHORT_PART * len(case.samples) or case.further_jobs <= limits.short_further_jobs:
         return
     text = f"{len(short)} of {len(case.samples)} jobs took less than {limits.short_seconds:.0f} s, and {case.further_jobs} more are to come"
     job_ids = _ids(short)
     if case.may_be_larger and not case.was_enlarged:
-        yield Finding("scouts.enlarged", f"{text}; jobs of up to {LARGER_FILES} files are made instead", limits.short_seconds, None, job_ids, is_abnormal=False)
+        yield Finding(
+            "scouts.enlarged", f"{text}; jobs of up to {limits.larger_files} files are made instead", limits.short_seconds, None, job_ids, is_abnormal=False
+        )
     else:
         yield Finding("scouts.short", f"{text}; give each job more to do", limits.short_seconds, max(s.wall_seconds for s in short), job_ids)
 
 
-def _efficiency(case: Case, limits: Limits) -> Iterator[Finding]:
+def _efficiency(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     """Jobs that use little of their cores, unless they read or write much."""
     known = [(s.cpu_efficiency(case.asked.cores), s) for s in case.samples if s.cpu_seconds is not None and s.wall_seconds >= limits.efficiency_wall_seconds]
     if not known or max(sample.io_mb_per_second for sample in case.samples) >= limits.high_io_mb_per_second:
         return
     lowest = min(value for value, _ in known)
     low = [sample for value, sample in known if value < limits.low_cpu_efficiency]
-    is_many = len(low) >= limits.low_efficiency_part * len(case.samples) and case.further_jobs > limits.low_efficiency_further_jobs
-    if limits.least_cpu_efficiency is not None and lowest < limits.least_cpu_efficiency:
+    is_many = len(low) >= INEFFICIENT_PART * len(case.samples) and case.further_jobs > limits.inefficient_further_jobs
+    if lowest < limits.least_cpu_efficiency:
         text = f"a job used {lowest:.0%} of its {case.asked.cores} cores; the least is {limits.least_cpu_efficiency:.0%}"
         yield Finding("scouts.cpu_efficiency", text, limits.least_cpu_efficiency, lowest, _ids([s for value, s in known if value == lowest]))
     elif is_many:
@@ -215,7 +196,7 @@ def _efficiency(case: Case, limits: Limits) -> Iterator[Finding]:
         yield Finding("scouts.cpu_efficiency", text, limits.low_cpu_efficiency, lowest, _ids(low))
 
 
-def _over_cores(case: Case, limits: Limits) -> Iterator[Finding]:
+def _over_cores(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     """More CPU time than the cores that were asked for can give: the program starts more threads than it says."""
     allowed = limits.cpu_per_wall_factor * case.asked.cores
     over = [s for s in case.samples if s.wall_seconds > 0 and s.cpu_seconds is not None and s.cpu_seconds > allowed * s.wall_seconds]

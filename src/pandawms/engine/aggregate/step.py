@@ -7,7 +7,7 @@ from pandawms.domain.outcome import SUCCESS, Outcome, outcome
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
 from pandawms.engine import boundary
-from pandawms.engine.aggregate import builds, ending, scouting
+from pandawms.engine.aggregate import builds, clones, ending, scouting
 from pandawms.engine.aggregate import plan as planning
 from pandawms.engine.aggregate.retries import step as retries
 from pandawms.engine.services import Services
@@ -18,10 +18,12 @@ from pandawms.wire.document import TaskDocument
 
 WHO = str(Stage.AGGREGATE)
 STOPPING = frozenset({TaskStatus.ABORTING, TaskStatus.TOABORT, TaskStatus.TOBROKEN})
+ENDING = STOPPING | {TaskStatus.FINISHING}
+"""Where what is left of a task is cancelled."""
 
 
 async def step(pool: Pool, services: Services) -> int:
-    """Looks at tasks whose files changed; returns how many.
+    """Looks at tasks whose files changed, and stops copies of jobs that lost; returns how many of both.
 
     Each task takes two transactions, so that locks are always taken in one order: its outputs are grouped for merging (files of jobs, then the task),
     then its jobs, files and verdict follow; where it has a build, one more between them. The touch that asked for it goes with the last, so a kill in between
@@ -40,7 +42,7 @@ async def step(pool: Pool, services: Services) -> int:
                     await tasks.drop_touches(connection, touch_ids)
                     await _follow(connection, services, task_id)
                 done += 1
-    return done
+    return done + await clones.step(pool)
 
 
 async def _follow(connection: Connection, services: Services, task_id: int) -> None:
@@ -48,7 +50,9 @@ async def _follow(connection: Connection, services: Services, task_id: int) -> N
     task = await tasks.get(connection, task_id)
     assert task is not None, "a touch names a task"
     status, document = TaskStatus(task.status), decode_document(task.document)
-    await _end_merged(connection, task_id, document, is_stopping=status in STOPPING)
+    has_ended = await _end_merged(connection, task_id, document, is_stopping=status in STOPPING)
+    if has_ended and status in ENDING:
+        return  # their counters are held: jobs and ranges are not locked after these, but when the touch of these ends is followed
     if status in STOPPING:
         await ending.stop(connection, task, document)
     elif status == TaskStatus.FINISHING:
@@ -62,6 +66,8 @@ async def _follow(connection: Connection, services: Services, task_id: int) -> N
 async def _go_on(connection: Connection, services: Services, task: tasks.Task, document: TaskDocument) -> None:
     """What failed is tried again; then the scouts are judged, or the task is measured and judged."""
     if await retries.retry(connection, services, task):
+        if document.merge is not None:
+            await tasks.touch(connection, [task.task_id])  # what was given up may have been all that the last group of outputs waited for
         if task.status == TaskStatus.SCOUTING:
             await tasks.explain(connection, task.task_id, None, 0)  # it waited for its scouts alone
         task = await tasks.get(connection, task.task_id) or task  # a rule may have raised what it has learned
@@ -70,17 +76,17 @@ async def _go_on(connection: Connection, services: Services, task: tasks.Task, d
         await ending.ask(connection, task, Verb.FINISH, {"reason": no_build, "soft": True, "is_automatic": True})
         return
     if await scouting.has_scouts_out(connection, task, document):
-        await scouting.judge_scouts(connection, task, document)
+        await scouting.judge_scouts(connection, services.options.scouts, task, document)
         return
     if task.status in (TaskStatus.SCOUTED, TaskStatus.RUNNING):
-        await scouting.measure(connection, task, document)
+        await scouting.measure(connection, services.options.scouts, task, document)
     await ending.judge(connection, task, document)
 
 
-async def _end_merged(connection: Connection, task_id: int, document: TaskDocument, *, is_stopping: bool) -> None:
+async def _end_merged(connection: Connection, task_id: int, document: TaskDocument, *, is_stopping: bool) -> bool:
     """Source jobs end as their merge job did, those of all groups at once, as a kill locks them; a failed merge is tried again while it has attempts.
 
-    Not so when the task is being stopped: then a failed merge is not tried again, and its source jobs are cancelled with all others.
+    Not so when the task is being stopped: then a failed merge is not tried again, and its source jobs are cancelled with all others. Returns whether any ended.
     """
     ends: dict[int, tuple[JobEvent, Outcome]] = {}
     unmergeable = await builds.unmergeable(connection, task_id) if document.build is not None else []
@@ -97,6 +103,7 @@ async def _end_merged(connection: Connection, task_id: int, document: TaskDocume
         ends |= {member.job_id: how for member in await merges.members(connection, group.merge_group_id)}
     held = await leases.lock(connection, ends.keys(), {JobStatus.MERGING}) if ends else []
     await endings.end(connection, [endings.ending(job, *ends[job.job_id]) for job in held], WHO)
+    return bool(held)
 
 
 async def _follow_build(connection: Connection, task_id: int) -> None:

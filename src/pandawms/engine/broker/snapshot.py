@@ -62,5 +62,5 @@ def _queue(row: places.QueueRow, endpoints: frozenset[int], can_write: bool) -> 
         queue_id=row.queue_id, name=row.name, status=QueueStatus(row.status), cores=row.cores, memory_mb=row.memory_mb, disk_mb=row.disk_mb,
         max_wall_seconds=row.max_wall_seconds, architecture=row.architecture, gpus=row.gpus, community=row.community, slots=row.slots,
         running_jobs=row.running_jobs, waiting_jobs=row.activated_jobs + row.other_jobs, endpoints=endpoints, can_write=can_write,
-        last_pilot_at=row.last_pilot_at,
+        last_pilot_at=row.last_pilot_at, nodes=row.nodes, gpu_model=row.gpu_model, gpu_memory_mb=row.gpu_memory_mb,
     )  # fmt: skip

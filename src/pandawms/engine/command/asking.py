@@ -30,8 +30,9 @@ async def check(connection: Connection, task: Task, verb: Verb, arguments: Mappi
 
 
 async def check_files(connection: Connection, task: Task, names: Sequence[str]) -> None:
-    """Raises Invalid for a name that is no file in the outputs of the task."""
+    """Raises Invalid for a name that is no file in the outputs of the task, and was none until it was lost: then its readers are asked again."""
     known = {file.name for file in await recovery.outputs(connection, task.task_id, names)}
+    known |= (await recovery.lost_before(connection, task.task_id, set(names) - known)).keys()
     for n, name in enumerate(names):
         if name not in known:
             raise Invalid(

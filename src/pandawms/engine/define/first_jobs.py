@@ -84,15 +84,19 @@ async def _names(connection: Connection, source: Source) -> list[str]:
 
 
 def _job(document: TaskDocument, serial: int, share: _Share | None, others: Mapping[str, Sequence[str]]) -> PlanJob:
-    """A job of numbers (without a share), or of files; secondary files are those of a first attempt without pauses."""
+    """A job of numbers (without a share), or of files; secondary files are those of a first attempt without pauses. Of several payloads the command is that of
+    the first."""
     stream, _ = primary(document)
     per_job = len(share.names) if share else planning.files_per_job(document)
     mine = {name: _companions(document.inputs[name], names, serial, per_job) for name, names in others.items()}
+    each = document.program.each
     if share is not None:
-        mine = {stream: share.names, **mine}
+        mine = {stream: share.names if each is None else share.names[:1], **mine}
     number = serial + document.split.first_serial - 1
     numbers = {
-        "SEED": seed(0, number, document.split.seed_offset), "SERIAL": number, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0, "CORES": document.resources.cores,
+        "SEED": seed(0, number, document.split.seed_offset), "SERIAL": number, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0,
+        "CORES": document.resources.cores // (1 if each is None else each.at_once),
+        "NODES": document.resources.nodes, "GPUS": document.resources.gpus,
     }  # fmt: skip
     first, n_events = (share.first_event, share.n_events) if share else _events(document, serial)
     if is_counted_in_events(document):
@@ -100,7 +104,7 @@ def _job(document: TaskDocument, serial: int, share: _Share | None, others: Mapp
     beside = {} if document.build is None else {BUILD: document.build.output}
     values = placeholders.Values(numbers, mine, output_files(document), beside)
     command = placeholders.expand(program_command(document), values).command
-    return PlanJob(serial=number, command=command, first_event=first, n_events=n_events, files=tuple(mine.get(stream, ())))
+    return PlanJob(serial=number, command=command, first_event=first, n_events=n_events, files=share.names if share else ())
 
 
 def _events(document: TaskDocument, serial: int) -> tuple[int | None, int | None]:

@@ -7,7 +7,7 @@ from pandawms.engine.define import plan as planning
 from pandawms.store import listing, splitting, units
 from pandawms.store.database import Connection
 from pandawms.wire.document import InputSpec, TaskDocument
-from pandawms.wire.document_view import datasets, primary, secondaries
+from pandawms.wire.document_view import datasets, is_by_whole_group, primary, secondaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ async def _numbers(connection: Connection, source: units.TaskDataset, document: 
 async def _files(connection: Connection, source: units.TaskDataset, document: TaskDocument) -> Outcome:
     stream, spec = primary(document)
     chosen = planning.choice(spec)
+    if await _must_wait(connection, source.task_dataset_id, document):
+        return Outcome(source.n_listed, is_complete=False)
     if document.split.events_per_job is not None or not source.n_listed:
         found = await listing.count_files(connection, await listing.dataset_ids(connection, source.task_dataset_id), chosen)
         planning.check_job_count(document, found)
@@ -85,18 +87,27 @@ async def _files(connection: Connection, source: units.TaskDataset, document: Ta
     return Outcome(source.n_listed + listed.n_units, listed.is_complete)
 
 
+async def _must_wait(connection: Connection, task_dataset_id: int, document: TaskDocument) -> bool:
+    """Whether nothing of a primary input is listed before all of it is there: units stand by group in each listing, and a group is to be one job."""
+    if not is_by_whole_group(document):
+        return False
+    await listing.hold_input(connection, task_dataset_id)
+    return not await listing.note_seen(connection, task_dataset_id, grows=primary(document)[1].grow)
+
+
 async def feed(connection: Connection, grown: listing.Growing, document: TaskDocument) -> None:
     """Lists an input again that has grown or closed."""
     spec = document.inputs[grown.stream]
     if grown.is_master:
-        chosen, cut = planning.choice(spec), planning.cut(document)
-        await listing.list_files(connection, grown.task_id, grown.task_dataset_id, chosen, cut, grows=spec.grow)
+        if not await _must_wait(connection, grown.task_dataset_id, document):
+            chosen, cut = planning.choice(spec), planning.cut(document)
+            await listing.list_files(connection, grown.task_id, grown.task_dataset_id, chosen, cut, grows=spec.grow)
     else:
         await _note_secondary(connection, grown.task_dataset_id, spec)
 
 
 async def _note_secondary(connection: Connection, task_dataset_id: int, spec: InputSpec) -> None:
     """Notes what a secondary input has now, and numbers the files that are new: they keep their numbers, whatever comes later."""
-    await listing.note_secondary(connection, task_dataset_id, grows=spec.grow)
-    files = await listing.secondary_files(connection, task_dataset_id, planning.choice(spec))
+    await listing.note_seen(connection, task_dataset_id, grows=spec.grow)
+    files = await listing.new_secondary_files(connection, task_dataset_id, planning.choice(spec))
     await splitting.number_files(connection, task_dataset_id, [file.file_id for file in files])

@@ -89,7 +89,7 @@ async def _dataset(connection: Connection, who: Who, stream: str, spec: InputSpe
         return found
     if spec.if_missing != "refuse":
         return None
-    near = did_you_mean(did, await catalogue.dataset_names(connection))
+    near = did_you_mean(did, await catalogue.dataset_names(connection, who.community))
     field = f"inputs.{stream}.dataset" if spec.datasets is None else f"inputs.{stream}.datasets"
     raise Invalid(
         f"there is no dataset {did}", code="input.unknown_dataset", field=field, value=did, allowed="an existing dataset, as scope:name, or if_missing: wait",

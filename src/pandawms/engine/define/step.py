@@ -7,6 +7,7 @@ from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskEvent, TaskStatus
 from pandawms.engine import boundary
 from pandawms.engine.define import listing as inputs
+from pandawms.engine.ordering import applied
 from pandawms.engine.services import Services
 from pandawms.store import catalogue, listing, tasks
 from pandawms.store.database import Connection, Pool
@@ -62,7 +63,7 @@ async def _list_one(pool: Pool) -> bool:
             async with boundary.of_task(connection, WHO, task.task_id), connection.transaction():
                 await tasks.move(connection, task.task_id, TaskEvent.REREFINE, WHO)
                 await tasks.move(connection, task.task_id, TaskEvent.REFINE, WHO)
-                event, why = await _define(connection, task.task_id, decode_document(task.document))
+                event, why = await _define(connection, task.task_id, applied(decode_document(task.document), task.ordered))
                 await tasks.move(connection, task.task_id, event, WHO, why)
                 await tasks.touch(connection, [task.task_id])
             return True
@@ -95,21 +96,21 @@ def _missing(dids: list[str]) -> dict[str, Any]:
 
 async def _feed(pool: Pool, services: Services) -> int:
     await _refresh(pool, services)
-    fed = 0
-    while fed < services.options.tasks_per_step and await _feed_one(pool):
-        fed += 1
-    return fed
+    async with pool.acquire() as connection:
+        found = await listing.growing(connection, FED, services.options.tasks_per_step)
+        return sum([await _feed_one(connection, each.task_dataset_id) for each in found])
 
 
-async def _feed_one(pool: Pool) -> bool:
-    """Lists one grown input again, and lets the broker look at its task at once."""
-    async with pool.acquire() as connection, connection.transaction():
-        for grown in await listing.growing(connection, FED, 1):
-            await inputs.feed(connection, grown, decode_document(grown.document))
-            await tasks.explain(connection, grown.task_id, None, 0)
-            await tasks.touch(connection, {grown.task_id})
-            return True
-    return False
+async def _feed_one(connection: Connection, task_dataset_id: int) -> bool:
+    """Lists a grown input again, and lets the broker look at its task at once: in a transaction of its own, as tasks are held before inputs are listed."""
+    async with connection.transaction():
+        grown = await listing.hold_growing(connection, FED, task_dataset_id)
+        if grown is None:
+            return False
+        await inputs.feed(connection, grown, applied(decode_document(grown.document), grown.ordered))
+        await tasks.touch(connection, {grown.task_id})
+    await tasks.explain(connection, grown.task_id, None, 0)
+    return True
 
 
 async def _refresh(pool: Pool, services: Services) -> None:

@@ -9,16 +9,18 @@ import asyncpg
 
 from pandawms.domain.queue import PERMITS, QueueStatus
 from pandawms.engine.blueprints import Blueprint, Blueprints, Version
+from pandawms.engine.dispatch import payloads, resolve
 from pandawms.engine.dispatch import plan as planning
-from pandawms.engine.dispatch import resolve
 from pandawms.engine.dispatch.offer import Offer
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.gathering import Gatherer
 from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.services import Services
 from pandawms.store import builds, jobs, leases, places
+from pandawms.store import payloads as payloads_store
 from pandawms.store.database import Connection, Pool
 from pandawms.store.leases import Facts, Given
+from pandawms.store.payloads import PayloadUnit
 from pandawms.wire.pilot.claim import JobSpec
 
 SPARE = 32
@@ -108,24 +110,31 @@ class Dispatcher:
         blueprints = await self._blueprints.of(connection, {(each.task_id, found[each.job_id].version) for each in given})
         self.facts.note(_facts(each, found[each.job_id]) for each in given)
         libraries = await builds.libraries(connection, _builds(given, found, blueprints))
-        offer, manager = self._offer, self.services.data_manager
-        return {
-            each.job_id: resolve.spec(
-                each, found[each.job_id], blueprints[each.task_id, found[each.job_id].version], offer.requirements[each.requirement_id],
-                offer.roots[each.queue_id], manager, libraries.get((each.task_id, found[each.job_id].version, each.queue_id)),
-            )
-            for each in given
-        }  # fmt: skip
+        units = await payloads_store.units(connection, _with_payloads(given, found, blueprints))
+        return {each.job_id: self._spec(each, found[each.job_id], units.get(each.job_id), blueprints, libraries) for each in given}
+
+    def _spec(self, given: Given, job: jobs.Spec, units: Sequence[PayloadUnit] | None, blueprints: Mapping[Version, Blueprint],
+              libraries: Mapping[builds.Key, builds.Library]) -> JobSpec:  # fmt: skip
+        blueprint, needs, roots = blueprints[given.task_id, job.version], self._offer.requirements[given.requirement_id], self._offer.roots[given.queue_id]
+        library, manager = libraries.get((given.task_id, job.version, given.queue_id)), self.services.data_manager
+        if units is not None:
+            return payloads.spec(given, job, units, blueprint, needs, roots, manager, library)
+        return resolve.spec(given, job, blueprint, needs, roots, manager, library)
 
 
 def _facts(given: Given, job: jobs.Spec) -> Facts:
-    return Facts(given.job_id, given.task_id, job.version, job.kind, given.attempt, job.serial, job.endpoint_id, job.n_inputs)
+    return Facts(given.job_id, given.task_id, job.version, job.kind, given.attempt, job.serial, job.endpoint_id, job.n_inputs, job.copy)
 
 
 def _builds(given: Sequence[Given], found: Mapping[int, jobs.Spec], blueprints: Mapping[Version, Blueprint]) -> set[builds.Key]:
     """The builds whose libraries these jobs read; for most tasks there is none to look up."""
     with_kind = [(each, found[each.job_id]) for each in given]
     return {(each.task_id, job.version, each.queue_id) for each, job in with_kind if blueprints[each.task_id, job.version].needs_library(job.kind)}
+
+
+def _with_payloads(given: Sequence[Given], found: Mapping[int, jobs.Spec], blueprints: Mapping[Version, Blueprint]) -> list[int]:
+    """The jobs whose units are told one by one; mostly there are none."""
+    return [each.job_id for each in given if blueprints[each.task_id, found[each.job_id].version].has_payloads(found[each.job_id].kind)]
 
 
 def _without(claims: Sequence[Claim], given: Sequence[Given]) -> list[Claim]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pandawms.domain.gpu import is_model
 from pandawms.domain.share import Share, dispatch_order
 from pandawms.store.leases import Group, RequirementRow
 from pandawms.store.places import ShareRow
 from pandawms.wire.pilot.claim import ClaimRequest
 
-Slot = tuple[int, int, int, int | None, str, int]
+Slot = tuple[int, int, int, int | None, str, int, int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,17 @@ class Claim:
     def slot(self) -> Slot:
         """What decides which jobs fit."""
         r = self.request
-        return (r.cores, r.memory_mb, r.disk_mb, r.remaining_seconds, r.architecture, r.gpus)
+        return (r.cores, r.memory_mb, r.disk_mb, r.remaining_seconds, r.architecture, r.gpus, r.nodes, r.gpu_model, r.gpu_memory_mb)
 
 
 def fitting(slot: Slot, classes: Iterable[RequirementRow]) -> list[int]:
     """Returns the classes of jobs that a slot of this size can run; a memory or disk of 0 and a time of None do not bind."""
-    cores, memory_mb, disk_mb, seconds, architecture, gpus = slot
+    cores, memory_mb, disk_mb, seconds, architecture, gpus, nodes, gpu_model, gpu_memory_mb = slot
     return [
         c.requirement_id for c in classes
-        if c.cores <= cores and c.gpus <= gpus and (not memory_mb or c.memory_mb <= memory_mb) and (not disk_mb or c.disk_mb <= disk_mb)
+        if c.cores <= cores and c.nodes <= nodes and (not memory_mb or c.memory_mb <= memory_mb) and (not disk_mb or c.disk_mb <= disk_mb)
         and (seconds is None or c.wall_seconds <= seconds) and c.architecture in ("any", architecture)
+        and (not c.gpus or (c.gpus <= gpus and c.gpu_memory_mb <= gpu_memory_mb and is_model(c.gpu_model, gpu_model)))
     ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from pandawms.domain.clone import GATES, CloneMode
 from pandawms.domain.job import seed
 from pandawms.engine.blueprints import MOST, Blueprint, Output
 from pandawms.plugins.data_manager import DataManager
@@ -28,35 +29,41 @@ class Roots:
 def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, roots: Roots, manager: DataManager,
          library: Library | None = None) -> wire.JobSpec:  # fmt: skip
     """Returns the job as its pilot gets it, with the command's placeholders replaced; `library` is what the task's build made for this queue."""
-    written = blueprint.outputs(job.kind, job.serial, given.attempt)
+    written = blueprint.outputs(job.kind, job.serial, given.attempt, job.copy or 1)
     root = roots.endpoints[job.endpoint_id] if written and job.endpoint_id is not None else ""
-    inputs = tuple([_input(file, roots, manager) for file in job.inputs])
+    inputs = tuple([input_file(file, roots, manager) for file in job.inputs])
     if blueprint.needs_library(job.kind):
-        inputs = (*inputs, _library(library, roots, manager))
-    outputs = tuple([_output(output, root, manager) for output in written])
+        inputs = (*inputs, library_file(library, roots, manager))
+    outputs = tuple([output_file(output, root, manager) for output in written])
     number = seed(given.task_id, job.serial, blueprint.document.split.seed_offset)
     beside = {file.stream: file.local_name for file in inputs[len(job.inputs) :]}
-    values = _values(given, job, number, needs, outputs, _file_streams(blueprint, job.kind), beside)
+    values = values_of(given, job, number, needs, outputs, file_streams(blueprint, job.kind), beside)
     work = blueprint.work(job.kind)
     expanded = placeholders.expand(work.command, values)
     steps = tuple([wire.Step(name, placeholders.expand(command, values).command) for name, command in work.steps]) if work.steps else ()
-    frame = _frame(blueprint)
+    frame = frame_of(blueprint)
     return wire.JobSpec(
         job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
         command=expanded.command, text_files=dict(expanded.text_files), environment=frame.environment, sandbox=frame.sandbox,
-        resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds), inputs=inputs, outputs=outputs,
-        traits=wire.Traits(job.first_event, job.n_events, number, job.serial), steps=steps,
+        resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds, needs.nodes, needs.gpus), inputs=inputs, outputs=outputs,
+        traits=wire.Traits(job.first_event, job.n_events, number, job.serial), steps=steps, gate=_gate(job, blueprint),
     )  # fmt: skip
 
 
-def _input(file: Input, roots: Roots, manager: DataManager) -> wire.InputFile:
+def _gate(job: Spec, blueprint: Blueprint) -> str | None:
+    cloning = blueprint.document.cloning
+    return GATES[CloneMode(cloning.mode)] if cloning is not None and job.copy is not None else None
+
+
+def input_file(file: Input, roots: Roots, manager: DataManager) -> wire.InputFile:
+    """Returns a file as its pilot is told of it, with the urls at which its queue reads."""
     return wire.InputFile(
         stream=file.stream, scope=file.scope, name=file.name, local_name=file.name, size_bytes=file.size_bytes, adler32=file.adler32.hex(),
         guid=str(file.guid), events=file.events, sources=tuple([manager.url(root, file.scope, file.name) for root in roots.read]),
     )  # fmt: skip
 
 
-def _library(file: Library | None, roots: Roots, manager: DataManager) -> wire.InputFile:
+def library_file(file: Library | None, roots: Roots, manager: DataManager) -> wire.InputFile:
     """The library of a queue as an input: where its nodes read first, then where it was written. One that is gone has no source: its job fails and says so."""
     if file is None:
         return wire.InputFile(BUILD, BUILD, BUILD, ())
@@ -68,22 +75,25 @@ def _library(file: Library | None, roots: Roots, manager: DataManager) -> wire.I
     )  # fmt: skip
 
 
-def _output(output: Output, root: str, manager: DataManager) -> wire.OutputFile:
+def output_file(output: Output, root: str, manager: DataManager) -> wire.OutputFile:
+    """Returns an output with the url where it belongs."""
     scope = output.target.scope
     return wire.OutputFile(stream=output.stream, scope=scope, name=output.name, local_name=output.local_name, destination=manager.url(root, scope, output.name))
 
 
-def _file_streams(blueprint: Blueprint, kind: str) -> dict[str, list[str]]:
+def file_streams(blueprint: Blueprint, kind: str) -> dict[str, list[str]]:
     """The inputs of run jobs that are files, in the order of the document: one of which a job has none has an empty list."""
     if kind != "run":
         return {}
     return {stream: [] for stream, spec in blueprint.document.inputs.items() if not spec.is_numbered}
 
 
-def _values(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile],
-            streams: dict[str, list[str]], beside: Mapping[str, str]) -> placeholders.Values:  # fmt: skip
+def values_of(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile],
+              streams: dict[str, list[str]], beside: Mapping[str, str]) -> placeholders.Values:  # fmt: skip
+    """Returns what a command's placeholders stand for."""
     numbers = {
         "SEED": number, "SERIAL": job.serial, "ATTEMPT": given.attempt, "JOB_ID": job.job_id, "TASK_ID": given.task_id, "CORES": needs.cores,
+        "NODES": needs.nodes, "GPUS": needs.gpus,
     }  # fmt: skip
     if job.first_event is not None and job.n_events is not None:
         numbers |= {"EVENTS": job.n_events, "FIRST_EVENT": job.first_event}
@@ -106,6 +116,7 @@ class Frame(NamedTuple):
 
 
 @lru_cache(maxsize=MOST)
-def _frame(blueprint: Blueprint) -> Frame:
+def frame_of(blueprint: Blueprint) -> Frame:
+    """Returns what all jobs of this version of a task have in common."""
     digest = blueprint.document.program.sandbox
     return Frame(environment(blueprint.document), wire.Sandbox(digest, -1, f"/api/v2/sandboxes/{digest}") if digest else None)

@@ -18,7 +18,7 @@ MOST_TRIED = 256
 
 Jobs = tuple[JobSpec, ...]
 Gone = Callable[[], Coroutine[Any, Any, None]]
-Kind = tuple[int, int, int, str, int]
+Kind = tuple[int, int, int, str, int, int, str, int]
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +34,7 @@ class Seat:
     def kind(self) -> Kind:
         """What claims that stand in the same line have alike: all of the slot but the time that is left of it."""
         asked = self.claim.request
-        return (asked.cores, asked.memory_mb, asked.disk_mb, asked.architecture, asked.gpus)
+        return (asked.cores, asked.memory_mb, asked.disk_mb, asked.architecture, asked.gpus, asked.nodes, asked.gpu_model, asked.gpu_memory_mb)
 
     @property
     def reach_seconds(self) -> float:

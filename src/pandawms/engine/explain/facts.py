@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pandawms.domain.outcome import Outcome
 from pandawms.store.brokerage import Brokerage
+from pandawms.store.clones import Copy
 from pandawms.store.measures import Scouts
 from pandawms.store.places import QueueRow
 from pandawms.store.reasons import Asked, FailedUnits, Failure, HotJobs, Parent, Predecessor
@@ -44,7 +45,11 @@ class TaskFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """A job with its queue, what it waits for, how it ended, and what retry rules did about that."""
+    """A job with its queue, what it waits for, how it ended, and what retry rules did about that.
+
+    `asks_for` is what it needs that few slots have, and that pilots of earlier releases never offer: several nodes, GPUs of a kind.
+    `copies` are all copies of it, itself among them.
+    """
 
     job_id: int
     task_id: int
@@ -63,3 +68,5 @@ class JobFacts:
     missing: tuple[str, ...] = ()
     asked: tuple[Asked, ...] = ()
     done: tuple[Done, ...] = ()
+    asks_for: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from pandawms.domain.clone import CloneStatus
 from pandawms.domain.job import JOB, LEASED, JobStatus
 from pandawms.engine.explain import retried
 from pandawms.engine.explain.facts import JobFacts
@@ -25,6 +26,7 @@ def _causes(facts: JobFacts, now: datetime) -> Iterator[Cause]:
         yield from _leased(facts, now)
     else:
         yield from _waiting(facts, now)
+    yield from _copies(facts)
 
 
 def _ended(facts: JobFacts) -> Iterator[Cause]:
@@ -38,6 +40,22 @@ def _ended(facts: JobFacts) -> Iterator[Cause]:
     yield from retried.of_job(facts.done)
     if facts.successor_id is None and not outcome.retryable:
         yield Cause(code="job.not_retryable", text="another attempt would fail the same way, so there is none")
+
+
+def _copies(facts: JobFacts) -> Iterator[Cause]:
+    """What the other copies of it are doing, and which one counts."""
+    others = [copy for copy in facts.copies if copy.job_id != facts.job_id]
+    if not others:
+        return
+    group = others[0]
+    told = ", ".join(f"job {copy.job_id} in queue {copy.queue} is {copy.status}" for copy in others)
+    if group.group_status == CloneStatus.OPEN:
+        text = f"it is one of {len(others) + 1} copies, of which none has won yet: {told}"
+    elif group.lead_job_id == facts.job_id:
+        text = f"it has won over its other copies: {told}"
+    else:
+        text = f"job {group.lead_job_id}, another copy of it, has won: {told}"
+    yield Cause(code="job.copies", text=text, value=group.lead_job_id)
 
 
 def _leased(facts: JobFacts, now: datetime) -> Iterator[Cause]:
@@ -60,6 +78,9 @@ def _waiting(facts: JobFacts, now: datetime) -> Iterator[Cause]:
         yield Cause(code="job.missing_input", text=f"its queue cannot read {names} yet", value=len(facts.missing))
     if facts.status == JobStatus.ACTIVATED and facts.queue is not None:
         yield waiting_in(facts.queue, 1, now)
+        if facts.asks_for:
+            text = f"only a pilot whose slot has {' and '.join(facts.asks_for)} takes it (options --nodes, --gpu-model and --gpu-memory-mb of the pilot)"
+            yield Cause(code="job.slot", text=text)
         if facts.n_ahead:
             yield Cause(code="queue.ahead", text=f"{facts.n_ahead} ready jobs of this queue come first", value=facts.n_ahead)
     if facts.status == JobStatus.MERGING:

@@ -84,7 +84,7 @@ def _ended(facts: TaskFacts) -> Iterator[Cause]:
         producer = f": task {facts.parent.name} ({facts.parent.task_id}), which makes it, is {facts.parent.status}" if facts.parent else ""
         yield Cause(code="input.none", text=f"there was no input{producer}", value=facts.parent.status if facts.parent else None)
     if facts.n_failed:
-        yield Cause(code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed", limit=facts.n_listed, value=facts.n_failed)
+        yield Cause(code="units.failed", text=f"{facts.n_failed} of {facts.n_listed} inputs could not be processed")
     yield from (failure_cause(failure) for failure in facts.failures)
     yield from retried.of_task(facts.done)
 

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
+from pandawms.domain.gpu import ANY_MODEL
 from pandawms.domain.job import JobStatus
 from pandawms.domain.outcome import Outcome
 from pandawms.domain.task import TaskStatus
 from pandawms.engine.aggregate.ending import error_summary
 from pandawms.engine.explain import job_plan, plan
 from pandawms.engine.explain.facts import JobFacts, TaskFacts
-from pandawms.store import brokerage, events, measures, places, reasons, retry_rules, system, units
+from pandawms.store import brokerage, clones, events, measures, places, reasons, retry_rules, system, units
 from pandawms.store.database import Connection
 from pandawms.store.jobs import Job
 from pandawms.store.places import QueueRow
@@ -56,8 +57,16 @@ async def job(connection: Connection, found: Job) -> Why:
         kill_reason=await reasons.kill_order(connection, found.job_id), predecessors=await reasons.predecessors(connection, found.job_id),
         missing=await reasons.missing_inputs(connection, found.job_id, MOST_FAILURES),
         asked=await reasons.pending_commands(connection, None, found.job_id), done=await retry_rules.done_about_job(connection, found.job_id),
+        asks_for=_asks_for(found), copies=await clones.of_job(connection, found.job_id) if found.copy is not None else (),
     )  # fmt: skip
     return job_plan.explain(facts, datetime.now(UTC))
+
+
+def _asks_for(found: Job) -> tuple[str, ...]:
+    nodes = (f"{found.nodes} nodes",) if found.nodes > 1 else ()
+    model = () if found.gpu_model == ANY_MODEL else (f"GPUs of the model {found.gpu_model}",)
+    memory = (f"{found.gpu_memory_mb} MB of memory on each GPU",) if found.gpu_memory_mb else ()
+    return nodes + model + memory
 
 
 def _outcome(found: Job) -> Outcome | None:

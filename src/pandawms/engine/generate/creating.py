@@ -1,6 +1,6 @@
 """What run jobs and merge jobs have in common when they are made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pandawms.domain.errors import Conflict, Unavailable
 from pandawms.domain.snapshot import JobKind, Requirement
@@ -13,9 +13,10 @@ from pandawms.store.jobs import NewInput, NewJob
 WHO = str(Stage.GENERATE)
 
 MERGING = frozenset({
-    TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.MERGING, TaskStatus.FINISHING,
+    TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.MERGING, TaskStatus.PENDING, TaskStatus.FINISHING,
 })  # fmt: skip
-"""Statuses in which a task may get merge jobs, and build jobs that jobs wait for: what has run is kept, also when the task is to end early."""
+"""Statuses in which a task may get merge jobs, and build jobs that jobs wait for: what has run is kept, also when the task waits for something or is to end
+early."""
 
 
 async def create(connection: Connection, task: tasks.Task, queue_id: int, requirement: Requirement, new: Sequence[NewJob],
@@ -25,6 +26,16 @@ async def create(connection: Connection, task: tasks.Task, queue_id: int, requir
         connection, task_id=task.task_id, version=task.version, kind=str(JobKind(requirement.kind)), queue_id=queue_id,
         requirement_id=await jobs.requirement_id(connection, requirement), endpoint_id=await _endpoint(connection, queue_id),
         priority=task.priority + more_priority, who=WHO, new=new, inputs=inputs, after=after,
+    )  # fmt: skip
+
+
+async def create_alike(connection: Connection, task: tasks.Task, queue_id: int, requirement: Requirement, new: Sequence[NewJob],
+                       n_inputs: Mapping[int, int]) -> None:  # fmt: skip
+    """Makes copies of jobs, whose inputs the caller adds."""
+    await jobs.create_alone(
+        connection, task_id=task.task_id, version=task.version, kind=str(JobKind(requirement.kind)), queue_id=queue_id,
+        requirement_id=await jobs.requirement_id(connection, requirement), endpoint_id=await _endpoint(connection, queue_id), priority=task.priority,
+        who=WHO, new=new, n_inputs=n_inputs,
     )  # fmt: skip
 
 

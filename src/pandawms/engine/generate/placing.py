@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pandawms.engine.generate.plan import Selection
 from pandawms.engine.requirements import Effective
+from pandawms.engine.slots import may_run_in
 from pandawms.engine.splitting.cut import Cut, Job, Piece, Refused, cut
 from pandawms.engine.splitting.limits import MB, Reason, Room, Rules, has_room, lenient
 from pandawms.engine.splitting.secondaries import Company
@@ -26,9 +27,8 @@ def others(slots: Iterable[Slot], document: TaskDocument, community: str, wanted
     """Returns the other queues that may ever run jobs of a task, whatever their status is now."""
     return [
         slot for slot in slots
-        if slot.queue_id != queue_id and slot.community == community and (not document.queues or slot.name in document.queues)
-        and slot.name not in document.exclude_queues and slot.cores >= wanted.cores and slot.gpus >= wanted.gpus and slot.memory_mb >= wanted.memory_mb
-        and slot.max_wall_seconds >= wanted.wall_seconds and ("any" in (wanted.architecture, slot.architecture) or wanted.architecture == slot.architecture)
+        if slot.queue_id != queue_id and may_run_in(slot, document, community, wanted)
+        and slot.memory_mb >= wanted.memory_mb and slot.max_wall_seconds >= wanted.wall_seconds
     ]  # fmt: skip
 
 
@@ -67,6 +67,11 @@ def _as_refused(made: Cut) -> Refused:
 def _fits(slot: Slot, each: Refused, resources: Effective) -> bool:
     n_events = sum(piece.n_events or 0 for piece in each.pieces)
     return all(_has(slot, piece) for piece in each.pieces) and has_room(resources, room_of(slot), n_events, _bytes(each))
+
+
+def has_place(slot: Slot, job: Job, resources: Effective) -> bool:
+    """Whether a job that was cut for another queue has room in a slot, too."""
+    return all(_has(slot, piece) for piece in job.pieces) and has_room(resources, room_of(slot), job.n_events or 0, job.n_bytes)
 
 
 def _has(slot: Slot, piece: Piece) -> bool:

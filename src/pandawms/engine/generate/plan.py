@@ -122,6 +122,11 @@ def run_jobs(cut: Sequence[Job], job_ids: Sequence[int], units: Mapping[int, Uni
     return new, inputs
 
 
+def n_inputs(job: Job) -> int:
+    """Returns how many files and chunks of events a job reads."""
+    return len(job.pieces) + sum(len(numbers) for numbers in job.companions)
+
+
 def refusals(refused: Sequence[Refused], units: Mapping[int, Unit]) -> dict[Refusal, list[tuple[Unit, float | None]]]:
     """Returns units that have failed for good, by why, each with the value that is too large."""
     found: dict[Refusal, list[tuple[Unit, float | None]]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pandawms.domain.errors import Conflict
 from pandawms.domain.snapshot import Requirement
 from pandawms.domain.task import TaskEvent, TaskStatus
-from pandawms.engine.generate import building, company, placing
+from pandawms.engine.generate import building, cloning, company, placing
 from pandawms.engine.generate import plan as planning
 from pandawms.engine.generate.building import State
 from pandawms.engine.generate.creating import WHO, create, keep_open
@@ -22,8 +22,8 @@ from pandawms.store.database import Connection
 from pandawms.store.retry_rules import Slot
 from pandawms.store.units import TaskDataset, Unit
 from pandawms.wire.checks import decode_document
-from pandawms.wire.document import TaskDocument
-from pandawms.wire.document_view import primary
+from pandawms.wire.document import CloningSpec, TaskDocument
+from pandawms.wire.document_view import is_by_whole_group, primary
 
 OPEN = frozenset({TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING})
 """Statuses in which a task may get run jobs."""
@@ -51,7 +51,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A task as it is now, and a queue for it: the primary input, the slot, the other queues, and how many first attempts may be made (None: any number)."""
+    """A task as it is now, and a queue for it: the primary input, the slot, the other queues, and how many first attempts may be made (None: any number).
+
+    `n_first` is how many there were, where the document limits them.
+    """
 
     task: tasks.Task
     document: TaskDocument
@@ -60,6 +63,7 @@ class Place:
     elsewhere: Sequence[Slot]
     most_first: int | None
     is_scouting: bool
+    n_first: int | None = None
     build: building.Held | None = None
 
 
@@ -82,6 +86,8 @@ async def make(connection: Connection, services: Services, part: Part) -> int:
         place = replace(place, build=await building.hold(connection, place.task, place.document, part.queue_id))
         if not await _has_build(connection, place):
             return 0
+    if _goes_alone(document):
+        await units.hold_ranges(connection, place.task.task_id)  # what is left over or refused may be in any of them, and counters come after all ranges
     window = None if _must_wait(place) else await _look(connection, place, part.n_units)
     if window is None or not (window.found.jobs or window.found.refused or _left_over(place, window)):
         return await _nothing(connection, services, place, window)
@@ -101,22 +107,23 @@ async def _place(connection: Connection, part: Part, document: TaskDocument) -> 
     (source,) = [d for d in await units.task_datasets(connection, [task.task_id]) if d.is_master]
     slots = {slot.queue_id: slot for slot in await retry_rules.slots(connection)}
     wanted = effective(document.resources, task.learned, task.ordered)
-    most_first, is_scouting = await _most_first(connection, task, document, source)
+    most_first, is_scouting, n_first = await _most_first(connection, task, document, source)
     elsewhere = placing.others(slots.values(), document, task.community, wanted, part.queue_id)
-    return Place(task, document, source, slots[part.queue_id], elsewhere, most_first, is_scouting)
+    return Place(task, document, source, slots[part.queue_id], elsewhere, most_first, is_scouting, n_first)
 
 
-async def _most_first(connection: Connection, task: tasks.Task, document: TaskDocument, source: TaskDataset) -> tuple[int | None, bool]:
-    """How many first attempts may be made now, and whether as scouts; the caller holds the task where that is counted."""
+async def _most_first(connection: Connection, task: tasks.Task, document: TaskDocument, source: TaskDataset) -> tuple[int | None, bool, int | None]:
+    """How many first attempts may be made now, whether as scouts, and how many there were where the document limits them; the caller holds the task where they
+    are counted."""
     most_jobs = None if primary(document)[1].is_numbered else document.split.max_jobs  # numbers are cut when they are listed
     asks = of_task.may_scout(document, task.status, task.ordered)
     if most_jobs is None and not asks:
-        return None, False
+        return None, False, None
     course = await splitting.course(connection, task.task_id)
     n_jobs = of_task.outlook(document, task.learned, task.ordered, source).n_jobs
     scouts = of_task.scouts(document, task.status, course, n_jobs) if asks else None
     left = None if most_jobs is None else max(0, most_jobs - course.n_first)
-    return min((n for n in (scouts, left) if n is not None), default=None), scouts is not None
+    return min((n for n in (scouts, left) if n is not None), default=None), scouts is not None, None if most_jobs is None else course.n_first
 
 
 def _must_wait(place: Place) -> bool:
@@ -159,14 +166,30 @@ async def _settle(connection: Connection, place: Place, window: Window) -> None:
     task_id = place.task.task_id
     if window.found.jobs:
         await _create(connection, place, window)
+        if place.n_first is not None:
+            await splitting.count_first(connection, task_id, place.n_first + sum(job.pieces[0].attempt == 0 for job in window.found.jobs))
         await tasks.move(connection, task_id, TaskEvent.START_SCOUTS if place.is_scouting else TaskEvent.START, WHO)
     for why, refused in planning.refusals(window.found.refused, window.units).items():
         await splitting.refuse(connection, task_id, why, refused)
+    if is_by_whole_group(place.document):
+        await _refuse_rest(connection, place, window)
     if left_over := _left_over(place, window):
         await recovery.remove_units(connection, left_over)
     if left_over or window.found.refused:
         await tasks.touch(connection, [task_id])
     await keep_open(connection, task_id, OPEN)
+
+
+async def _refuse_rest(connection: Connection, place: Place, window: Window) -> None:
+    """A group that is refused as one may go on behind the window, whose last unit is in it then: what is there fails for the same reason."""
+    last = max(window.units, default=0)
+    for each in window.found.refused:
+        if each.pieces[-1].number != last:
+            continue
+        (why, judged), *_ = planning.refusals([each], window.units).items()
+        while rest := await splitting.untried_of_group(connection, place.source.task_dataset_id, each.pieces[0].group, last, units.RANGE):
+            await splitting.refuse(connection, place.task.task_id, why, [(unit, judged[0][1]) for unit in rest])
+            last = rest[-1].number
 
 
 async def _create(connection: Connection, place: Place, window: Window) -> None:
@@ -184,7 +207,15 @@ async def _create(connection: Connection, place: Place, window: Window) -> None:
             connection, place.task, place.slot.queue_id, requirement, new if is_all else [row for row in new if row.job_id in ids],
             inputs if is_all else [row for row in inputs if row.job_id in ids], after=after,
         )  # fmt: skip
+    if place.document.cloning is not None and not place.is_scouting:
+        await _copy(connection, place, place.document.cloning, made, new)
     await company.note(connection, window.along, made)
+
+
+async def _copy(connection: Connection, place: Place, wanted: CloningSpec, made: Sequence[Job], new: Sequence[jobs.NewJob]) -> None:
+    slots = await cloning.candidates(connection, place.task.task_id, place.elsewhere)
+    resources = effective(place.document.resources, place.task.learned, place.task.ordered)
+    await cloning.copy(connection, place.task, wanted, made, new, slots, resources, lambda slot, part: _needs(replace(place, slot=slot), part))
 
 
 def _needs(place: Place, made: Sequence[Job]) -> list[Requirement]:

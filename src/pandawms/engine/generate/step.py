@@ -7,7 +7,7 @@ from pandawms.domain.errors import Conflict
 from pandawms.engine import boundary
 from pandawms.engine.generate import building, running
 from pandawms.engine.generate import plan as planning
-from pandawms.engine.generate.creating import WHO
+from pandawms.engine.generate.creating import MERGING, WHO
 from pandawms.engine.generate.merging import merge
 from pandawms.engine.generate.running import Part
 from pandawms.engine.services import Services
@@ -16,8 +16,8 @@ from pandawms.store.database import Pool
 from pandawms.wire.checks import decode_document
 from pandawms.wire.document_view import primary
 
-PARTS_AT_ONCE = 2
-"""Parts of allocations whose jobs are made at the same time, each on a connection of its own."""
+PARTS_AT_ONCE = 3
+"""Parts of allocations whose jobs are made at the same time, each on a connection of its own: one is planned while PostgreSQL works on two."""
 
 
 async def step(pool: Pool, services: Services) -> int:
@@ -77,7 +77,7 @@ async def _rebuild(pool: Pool, services: Services) -> int:
     """Each build in a transaction of its own."""
     made = 0
     async with pool.acquire() as connection:
-        for key in await builds.again(connection, services.options.tasks_per_step):
+        for key in await builds.again(connection, MERGING, services.options.tasks_per_step):
             with suppress(Conflict):
                 async with boundary.of_task(connection, WHO, key[0], passing=(Conflict,)), connection.transaction():
                     made += await building.again(connection, key)
@@ -88,7 +88,7 @@ async def _from_groups(pool: Pool, services: Services) -> int:
     """Each group in a transaction of its own; one that fails stays as it is and does not stand in the way of the others."""
     made = 0
     async with pool.acquire() as connection:
-        for group_id, task_id in await merges.mergeable(connection, services.options.tasks_per_step):
+        for group_id, task_id in await merges.mergeable(connection, MERGING, services.options.tasks_per_step):
             with suppress(Conflict):
                 async with boundary.of_task(connection, WHO, task_id, passing=(Conflict,)), connection.transaction():
                     group = await merges.take(connection, group_id)

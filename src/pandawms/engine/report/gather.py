@@ -1,5 +1,6 @@
 """Takes heartbeats and reports in batches: one statement each, answered after its commit."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +8,15 @@ from typing import Any
 
 from pandawms.domain.errors import Denied
 from pandawms.domain.stages import Stage
-from pandawms.engine.blueprints import Blueprints
+from pandawms.engine.blueprints import Blueprint, Blueprints
 from pandawms.engine.gathering import Gatherer
 from pandawms.engine.job_facts import JobFacts
+from pandawms.engine.report import clustered
 from pandawms.engine.report import plan as planning
 from pandawms.engine.services import Services
-from pandawms.store import endings, jobs, leases
+from pandawms.store import clones, endings, jobs, leases
 from pandawms.store.database import Connection, Pool
-from pandawms.store.leases import Key
+from pandawms.store.leases import Facts, Key
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat
 from pandawms.wire.pilot.report import JobReport, ReportVerdict
 
@@ -22,7 +24,7 @@ WHO = str(Stage.REPORT)
 WOKEN = (str(Stage.AGGREGATE), str(Stage.DEFINE))
 """Who follows what jobs leave."""
 WAKE_SECONDS = 0.05
-"""Stages are woken at most so often: each then looks again after a moment (`engine.loop.REST_SECONDS`), so that what comes in between waits for it."""
+"""Stages are woken at most so often: each then looks again after a moment (`engine.loop.RESTS`), so that what comes in between waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class Reporter:
     _reports: Gatherer[Reports, tuple[ReportVerdict, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._beats = Gatherer(self._take_beats)
-        self._reports = Gatherer(self._take_reports)
+        lane = asyncio.Lock()
+        self._beats = Gatherer(self._take_beats, lane=lane)
+        self._reports = Gatherer(self._take_reports, lane=lane)
 
     async def heartbeat(self, queue_id: int, beats: Sequence[JobBeat]) -> tuple[BeatVerdict, ...]:
         """Renews the leases of a pilot's jobs and returns what it is told about each. Raises Denied for a job of another queue than the pilot's."""
@@ -67,8 +70,16 @@ class Reporter:
         statuses = planning.statuses(each for call in calls for each in call.beats)
         async with self.pool.acquire() as connection:
             told = await leases.beat(connection, statuses, self.services.options.lease_seconds)
+            if wanted := planning.at_gates(statuses, told):
+                told = planning.through_gates(wanted, told, await clones.pass_gates(connection, wanted))
+            payloads = clustered.told_of(each for call in calls for each in call.beats if each[0] in told)
+            done = await self._take_early(connection, payloads) if payloads else {}
             foreign = await _foreign(connection, statuses.keys() - told.keys())
-        return [_denied(foreign, [key for key, _ in call.beats]) or tuple([_verdict(key, told) for key, _ in call.beats]) for call in calls]
+        return [_denied(foreign, [key for key, _ in call.beats]) or tuple([_verdict(key, told, done) for key, _ in call.beats]) for call in calls]
+
+    async def _take_early(self, connection: Connection, told: clustered.Told) -> dict[int, tuple[int, ...]]:
+        facts, blueprints = await self._known(connection, {key[0] for key in told})
+        return await clustered.take_early(connection, {key: mine for key, mine in told.items() if _is_clustered(key, facts, blueprints)}, facts, blueprints)
 
     async def _take_reports(self, calls: Sequence[Reports]) -> list[tuple[ReportVerdict, ...] | Denied]:
         """Of reports that name the same job and claim the first is taken; the others are answered as if they had come after it."""
@@ -81,7 +92,9 @@ class Reporter:
             unheld = taken.keys() - verdicts.keys()
             foreign = await _foreign(connection, unheld)
             others = await leases.known(connection, {key[0] for key in unheld}) if unheld else {}
-        verdicts |= {key: planning.answer_unheld(taken[key], others.get(key[0])) for key in unheld}
+            verdicts |= {key: planning.answer_unheld(taken[key], others.get(key[0])) for key in unheld}
+            if any(report.payloads for report in taken.values()):
+                verdicts |= await clustered.with_kept(connection, taken, verdicts, others)
         return [
             _denied(foreign, [key for key, _ in call.reports])
             or tuple([planning.answer_beside(report, taken[key], verdicts[key]) for key, report in call.reports])
@@ -90,15 +103,16 @@ class Reporter:
 
     async def _end(self, connection: Connection, reports: Mapping[Key, JobReport]) -> dict[Key, ReportVerdict]:
         """Ends those of the jobs that their claim still holds, in one transaction, and returns their verdicts. What is decided for the others is not done."""
-        facts = await self.facts.of(connection, {key[0] for key in reports})
-        blueprints = await self._blueprints.of(connection, {(facts[key[0]].task_id, facts[key[0]].version) for key in reports if key[0] in facts})
+        facts, blueprints = await self._known(connection, {key[0] for key in reports})
+        several = {key: report for key, report in reports.items() if _is_clustered(key, facts, blueprints)}
+        verdicts = await clustered.end(connection, several, facts, blueprints, self._wakes()) if several else {}
         now, decisions = planning.now(), {}
         for key, report in reports.items():
-            job = facts.get(key[0])
-            if job is not None:
-                decisions[key] = planning.decide(job, report, blueprints[job.task_id, job.version], now)
+            if key[0] in facts and key not in several:
+                decisions[key] = planning.decide(facts[key[0]], report, blueprints[key[0]], now)
         if not decisions:
-            return {}
+            self.facts.drop(key[0] for key in verdicts)
+            return verdicts
         ends, written = {key: d.ending for key, d in decisions.items()}, {key: d.written for key, d in decisions.items()}
         steps = {key[0]: planning.steps(report) for key, report in reports.items() if report.steps}
         if steps:
@@ -107,8 +121,15 @@ class Reporter:
                 await _keep_steps(connection, {key[0]: steps[key[0]] for key in ended if key[0] in steps})
         else:
             ended = await endings.end_leased(connection, ends, written, WHO, self._wakes())
-        self.facts.drop(key[0] for key in ended)
-        return {key: ReportVerdict(key[0], "accepted", decisions[key].ending.status.value) for key in ended}
+        self.facts.drop(key[0] for key in (*ended, *verdicts))
+        return verdicts | {key: ReportVerdict(key[0], "accepted", decisions[key].ending.status.value) for key in ended}
+
+    async def _known(self, connection: Connection, job_ids: Collection[int]) -> tuple[Mapping[int, Facts], Mapping[int, Blueprint]]:
+        """Returns the facts of those of the jobs that exist, and the blueprint of each."""
+        found = await self.facts.of(connection, job_ids)
+        known = {job_id: found[job_id] for job_id in job_ids if job_id in found}
+        blueprints = await self._blueprints.of(connection, {(job.task_id, job.version) for job in known.values()})
+        return known, {job_id: blueprints[job.task_id, job.version] for job_id, job in known.items()}
 
     def _wakes(self) -> Sequence[str]:
         """The stages to wake with this batch: none when they were woken a moment ago."""
@@ -123,11 +144,15 @@ async def _keep_steps(connection: Connection, steps: Mapping[int, Sequence[Mappi
         await jobs.keep_steps(connection, steps)
 
 
-def _verdict(key: Key, told: Mapping[Key, leases.Told]) -> BeatVerdict:
+def _is_clustered(key: Key, facts: Mapping[int, Facts], blueprints: Mapping[int, Blueprint]) -> bool:
+    return key[0] in facts and blueprints[key[0]].has_payloads(facts[key[0]].kind)
+
+
+def _verdict(key: Key, told: Mapping[Key, leases.Told], done: Mapping[int, tuple[int, ...]]) -> BeatVerdict:
     found = told.get(key)
     if found is None:
         return BeatVerdict(key[0], "gone", "the lease is over, or another attempt has the job")
-    return BeatVerdict(key[0], found.verdict or "ok", found.reason or "")
+    return BeatVerdict(key[0], found.verdict or "ok", found.reason or "", done.get(key[0], ()))
 
 
 async def _foreign(connection: Connection, unheld: Collection[Key]) -> set[Key]:

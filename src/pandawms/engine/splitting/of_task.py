@@ -12,7 +12,7 @@ from pandawms.engine.splitting.limits import Room, Rules, estimate, learned_spli
 from pandawms.store.splitting import Course
 from pandawms.store.units import TaskDataset
 from pandawms.wire.document import SplitSpec, TaskDocument
-from pandawms.wire.document_view import primary
+from pandawms.wire.document_view import is_by_whole_group, primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ def rules_of(document: TaskDocument, learned: Mapping[str, Any], ordered: Mappin
 
 def needs_all(document: TaskDocument) -> bool:
     """Whether no job can be made before the whole input is known: equal parts, and groups that are one job."""
-    split = document.split
-    return split.n_jobs is not None or (split.boundary is not None and split.boundary.one_job_per_group)
+    return document.split.n_jobs is not None or is_by_whole_group(document)
 
 
 def outlook(document: TaskDocument, learned: Mapping[str, Any], ordered: Mapping[str, Any], source: TaskDataset) -> Outlook:
@@ -51,7 +50,8 @@ def outlook(document: TaskDocument, learned: Mapping[str, Any], ordered: Mapping
     mean_bytes = (source.dataset_bytes or 0) / source.dataset_files if source.dataset_files else 0.0
     mean_events = source.n_events / source.n_listed if source.n_listed else 0.0
     each = estimate(by, mean_bytes, mean_events)
-    return Outlook(each, -(-source.n_listed // each), by.is_regular, needs_all(document))
+    n_jobs = -(-source.n_listed // each)
+    return Outlook(each, min(n_jobs, document.split.max_jobs or n_jobs), by.is_regular, needs_all(document))
 
 
 def may_scout(document: TaskDocument, status: str, ordered: Mapping[str, Any]) -> bool:

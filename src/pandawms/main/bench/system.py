@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pandawms.api import tokens
@@ -29,7 +29,7 @@ from pandawms.store.embedded import EmbeddedServer
 
 T = TypeVar("T")
 
-QUEUE_SIZE = {"cores": 1, "memory_mb": 64_000, "disk_mb": 1_000_000, "max_wall_seconds": 604_800, "slots": 1000}
+QUEUE_SIZE: Mapping[str, Any] = {"cores": 1, "memory_mb": 64_000, "disk_mb": 1_000_000, "max_wall_seconds": 604_800, "slots": 1000}
 START_SECONDS = 60.0
 
 

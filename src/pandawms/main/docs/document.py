@@ -45,7 +45,8 @@ retry: {max_attempts: 5, memory_step_mb: 1000, max_memory_mb: 12000}
 WORDS = {
     "IN": "all files of the first input of files", "OUT": "the file of the first output", "EVENTS": "how many events the job has",
     "FIRST_EVENT": "its first event: the number of an events input, or how many events of the file are skipped", "SEED": "a random seed of the job",
-    "SERIAL": "the number of the job", "ATTEMPT": "which attempt it is", "JOB_ID": "the job", "TASK_ID": "the task", "CORES": "cores that it has",
+    "SERIAL": "the number of the job", "ATTEMPT": "which attempt it is", "JOB_ID": "the job", "TASK_ID": "the task", "NODES": "nodes that it has",
+    "CORES": "cores that it has on each of them", "GPUS": "GPUs that it has on each of them",
 }  # fmt: skip
 
 

@@ -21,9 +21,11 @@ FROM job_archive WHERE job_id >= :from_id AND job_id < :to_id;
 -- name: begin(from_id, to_id, n_jobs, last_ended_at)!
 INSERT INTO archive_range (from_id, to_id, state, n_jobs, last_ended_at) VALUES (:from_id, :to_id, 'writing', :n_jobs, :last_ended_at);
 
+-- name: forget_files(from_id)!
+DELETE FROM archive_file WHERE from_id = :from_id;
+
 -- name: forget(from_id)!
 -- A range that was being written stays in the database.
-WITH files AS (DELETE FROM archive_file WHERE from_id = :from_id)
 DELETE FROM archive_range WHERE from_id = :from_id AND state = 'writing';
 
 -- name: add_file(from_id, table_name, path, n_rows, size_bytes, sha256)!

@@ -5,11 +5,12 @@ SELECT r.rule, r.task_file_id AS id, r.task_id, r.status, r.attempt, r.max_attem
         WHEN t.task_id IS NULL OR td.task_id IS DISTINCT FROM u.task_id OR (u.file_id IS NOT NULL AND c.file_id IS NULL) THEN 'unit_refs'
         WHEN u.job_id IS NOT NULL AND h.job_id IS NULL AND a.job_id IS NULL AND x.from_id IS NULL THEN 'unit_refs'
         WHEN u.job_id IS NOT NULL AND n.n IS NULL AND x.from_id IS NULL THEN 'unit_refs'
-        WHEN (u.status = 'finished') <> (a.status IS NOT DISTINCT FROM 'finished') AND x.state IS DISTINCT FROM 'gone' AND u.shared_from IS NULL
+        WHEN (u.status = 'finished') <> CASE WHEN p.status IS NULL OR p.awaits_merge THEN a.status IS NOT DISTINCT FROM 'finished' ELSE p.status = 'finished' END
+            AND x.state IS DISTINCT FROM 'gone' AND NOT (x.from_id IS NOT NULL AND a.status IN ('finished', 'failed')) AND u.shared_from IS NULL
             AND NOT (u.status <> 'finished' AND EXISTS (SELECT 1 FROM job_file o WHERE o.job_id = u.job_id AND o.role = 'output' AND o.status = 'lost')) THEN 'done_once'
         WHEN u.shared_from IS NOT NULL AND (u.status <> 'finished' OR u.attempt > 0) THEN 'done_once'
-        WHEN (u.status IN ('running', 'merging')) <> (h.job_id IS NOT NULL)
-            OR (u.status = 'merging') <> (h.status IS NOT DISTINCT FROM 'merging') THEN 'unit_state'
+        WHEN (u.status IN ('running', 'merging')) <> (h.job_id IS NOT NULL AND (p.status IS NULL OR p.awaits_merge))
+            OR (u.status = 'merging') <> (h.status IS NOT DISTINCT FROM 'merging' AND (p.status IS NULL OR p.awaits_merge)) THEN 'unit_state'
         WHEN u.attempt > u.max_attempts OR u.failed_attempts > u.attempt OR (u.attempt = 0) <> (u.job_id IS NULL)
             OR u.forgiven_failures > u.failed_attempts OR u.free_attempts > u.attempt
             OR (u.status = 'ready' AND u.attempt >= u.max_attempts) THEN 'attempts'
@@ -22,20 +23,26 @@ SELECT r.rule, r.task_file_id AS id, r.task_id, r.status, r.attempt, r.max_attem
     LEFT JOIN file c ON c.file_id = u.file_id
     LEFT JOIN job h ON h.job_id = u.job_id
     LEFT JOIN job_archive a ON a.job_id = u.job_id
+    LEFT JOIN job_payload p ON p.job_id = u.job_id AND p.task_file_id = u.task_file_id
     LEFT JOIN LATERAL (SELECT f.n FROM job_file f WHERE f.job_id = u.job_id AND f.role = 'input' AND f.task_file_id = u.task_file_id LIMIT 1) n ON true
     LEFT JOIN archive_range x ON x.state <> 'writing' AND u.job_id >= x.from_id AND u.job_id < x.to_id
 ) r WHERE r.rule IS NOT NULL;
 
 -- name: attempts(low, high)
--- A unit had as many attempts as jobs name it, and as many failures as jobs failed with it. Jobs that were exported cannot be counted any more.
+-- A unit had as many attempts as jobs (of copies those that led) name it, and as many failures as of these failed. Jobs that were exported cannot be counted any more.
 WITH bounds AS MATERIALIZED (
     SELECT min(job_id) AS low, max(job_id) AS high FROM job_spec WHERE task_id >= :low AND task_id < :high
 ), named AS (
-    SELECT f.task_file_id, f.task_id, count(*) AS n_jobs, count(*) FILTER (WHERE a.status = 'failed') AS n_failed
-    FROM (SELECT job_id FROM job_spec WHERE task_id >= :low AND task_id < :high) s
+    SELECT f.task_file_id, f.task_id, count(*) AS n_jobs,
+        count(*) FILTER (WHERE CASE WHEN p.status IS NULL OR p.awaits_merge THEN a.status = 'failed' ELSE p.status = 'failed' END) AS n_failed
+    FROM (SELECT job_id, clone_group_id FROM job_spec WHERE task_id >= :low AND task_id < :high) s
     JOIN (SELECT * FROM job_file WHERE job_id BETWEEN (SELECT low FROM bounds) AND (SELECT high FROM bounds)) f USING (job_id)
     LEFT JOIN (SELECT job_id, status FROM job_archive WHERE job_id BETWEEN (SELECT low FROM bounds) AND (SELECT high FROM bounds)) a USING (job_id)
-    WHERE f.role = 'input' AND f.task_file_id IS NOT NULL GROUP BY f.task_file_id, f.task_id
+    LEFT JOIN (
+        SELECT job_id, task_file_id, status, awaits_merge FROM job_payload
+        WHERE job_id BETWEEN (SELECT low FROM bounds) AND (SELECT high FROM bounds)) p ON p.job_id = s.job_id AND p.task_file_id = f.task_file_id
+    LEFT JOIN clone_group g ON g.clone_group_id = s.clone_group_id
+    WHERE f.role = 'input' AND f.task_file_id IS NOT NULL AND (g.clone_group_id IS NULL OR g.lead_job_id = s.job_id) GROUP BY f.task_file_id, f.task_id
 ), units AS (
     SELECT u.task_file_id, u.task_id, u.attempt, u.failed_attempts FROM task_dataset td JOIN task_file u ON u.task_dataset_id = td.task_dataset_id
     WHERE td.task_id >= :low AND td.task_id < :high
@@ -45,6 +52,20 @@ FROM units u FULL JOIN named n USING (task_file_id)
 WHERE (u.attempt, u.failed_attempts) IS DISTINCT FROM (coalesce(n.n_jobs, 0), coalesce(n.n_failed, 0)) AND NOT (
     u.attempt >= coalesce(n.n_jobs, 0) AND EXISTS (
         SELECT 1 FROM archive_range x JOIN task t ON t.created_at <= x.last_ended_at WHERE x.state <> 'writing' AND t.task_id = u.task_id));
+
+-- name: clone_rows(low, high)
+-- Groups of copies: the lead is one of them and stands where its group does, no other has succeeded, and there are as many as were made. Of copies that were
+-- exported only the archive is left.
+SELECT 'clones' AS rule, g.clone_group_id AS id, g.task_id, g.mode, g.status, g.lead_job_id, c.n, g.n_copies, c.n_won, c.lead_status
+FROM (SELECT * FROM clone_group WHERE task_id >= :low AND task_id < :high) g CROSS JOIN LATERAL (
+    SELECT count(*) AS n, count(*) FILTER (WHERE coalesce(a.status, h.status) IN ('finished', 'merging')) AS n_won,
+        max(coalesce(a.status, h.status)) FILTER (WHERE s.job_id = g.lead_job_id) AS lead_status,
+        bool_and(h.job_id IS NULL OR h.clone_group_id IS NOT DISTINCT FROM g.clone_group_id) AS are_marked
+    FROM job_spec s LEFT JOIN job h ON h.job_id = s.job_id LEFT JOIN job_archive a ON a.job_id = s.job_id
+    WHERE s.task_id = g.task_id AND s.clone_group_id = g.clone_group_id) c
+WHERE NOT EXISTS (SELECT 1 FROM archive_range x JOIN task t ON t.created_at <= x.last_ended_at WHERE x.state <> 'writing' AND t.task_id = g.task_id) AND (
+    c.n <> g.n_copies OR NOT c.are_marked OR c.lead_status IS NULL OR c.n_won > 1 OR (c.n_won = 1) <> (c.lead_status IN ('finished', 'merging'))
+    OR (g.status <> 'over') <> (c.lead_status NOT IN ('finished', 'failed', 'cancelled', 'closed', 'merging')));
 
 -- name: counters(low, high)
 -- The counters of a dataset in a task are those of its units, with or without a row.
@@ -105,7 +126,7 @@ WHERE d.n <> (SELECT coalesce(sum(r.to_number - r.from_number + 1), 0) FROM rang
 WITH bounds AS MATERIALIZED (
     SELECT min(job_id) AS low, max(job_id) AS high FROM job_spec WHERE task_id >= :low AND task_id < :high
 ), written AS (
-    SELECT s.task_id, coalesce(CASE WHEN a.status = 'finished' OR td.role = 'transient' THEN td.dataset_id END, aside.dataset_id) AS dataset_id,
+    SELECT s.task_id, coalesce(CASE WHEN a.status = 'finished' OR td.role = 'transient' THEN td.dataset_id END, aside.dataset_id, td.dataset_id) AS dataset_id,
         count(*) AS n_written, count(DISTINCT f.file_id) AS n_kept
     FROM (SELECT job_id, task_id FROM job_spec WHERE task_id >= :low AND task_id < :high) s
     JOIN (SELECT * FROM job_file WHERE job_id BETWEEN (SELECT low FROM bounds) AND (SELECT high FROM bounds)) f USING (job_id)

@@ -47,7 +47,7 @@ SELECT r.rule, r.job_id AS id, r.event_id AS part, r.event, r.from_status, r.to_
 ) r WHERE r.rule IS NOT NULL;
 
 -- name: job_inputs(low, high)
--- The inputs of jobs: what they name exists and agrees, and each unit is in the status that follows from its job.
+-- The inputs of jobs: what they name exists and agrees, and each unit is in the status that follows from its job; of copies, from the one that leads.
 SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.task_file_id, r.unit_status, r.unit_job_id, r.file_id FROM (
     SELECT f.job_id, f.n, f.task_id, coalesce(h.status, a.status) AS job_status, f.task_file_id, u.status AS unit_status, u.job_id AS unit_job_id, f.file_id,
         CASE
@@ -58,30 +58,41 @@ SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.task_file
         WHEN f.task_file_id IS NULL AND f.file_id IS NULL THEN 'file_refs'
         WHEN s.kind = 'merge' AND f.file_id IS NULL THEN 'file_refs'
         WHEN f.task_file_id IS NULL THEN NULL
+        WHEN p.task_file_id IS NOT NULL AND (p.n <> f.n OR p.task_id <> f.task_id OR p.attempt > u.attempt) THEN 'payloads'
+        WHEN p.status = 'finished' AND NOT p.awaits_merge AND (u.status, u.job_id) IS DISTINCT FROM ('finished', f.job_id) AND NOT (
+            EXISTS (SELECT 1 FROM job_file o WHERE o.job_id = f.job_id AND o.role = 'output' AND o.status = 'lost')) THEN 'done_once'
+        WHEN p.status IS NOT NULL AND NOT p.awaits_merge THEN
+            CASE WHEN p.status <> 'finished' AND u.job_id = f.job_id AND u.status IN ('picked', 'running', 'merging', 'finished') THEN 'unit_state' END
         WHEN a.status = 'finished' AND (u.status, u.job_id) IS DISTINCT FROM ('finished', f.job_id) AND NOT (
             EXISTS (SELECT 1 FROM job_file o WHERE o.job_id = f.job_id AND o.role = 'output' AND o.status = 'lost')) THEN 'done_once'
         WHEN h.status = 'merging' AND (u.status, u.job_id) IS DISTINCT FROM ('merging', f.job_id) THEN 'unit_state'
-        WHEN h.status <> 'merging' AND (u.status, u.job_id) IS DISTINCT FROM ('running', f.job_id) THEN 'unit_state'
+        WHEN h.status <> 'merging' AND (u.status, u.job_id) IS DISTINCT FROM ('running', f.job_id)
+            AND (g.clone_group_id IS NULL OR (g.lead_job_id = f.job_id AND g.status <> 'over')) THEN 'unit_state'
         WHEN a.status <> 'finished' AND (
             u.job_id IS NULL OR (u.job_id = f.job_id AND u.status IN ('picked', 'running', 'merging', 'finished'))) THEN 'unit_state'
         END AS rule
     FROM (SELECT * FROM job_file WHERE job_id >= :low AND job_id < :high AND role = 'input') f
-    LEFT JOIN (SELECT job_id, task_id, kind FROM job_spec WHERE job_id >= :low AND job_id < :high) s USING (job_id)
+    LEFT JOIN (SELECT job_id, task_id, kind, clone_group_id FROM job_spec WHERE job_id >= :low AND job_id < :high) s USING (job_id)
+    LEFT JOIN clone_group g ON g.clone_group_id = s.clone_group_id
     LEFT JOIN (SELECT job_id, status FROM job WHERE job_id >= :low AND job_id < :high) h USING (job_id)
     LEFT JOIN (SELECT job_id, status FROM job_archive WHERE job_id >= :low AND job_id < :high) a USING (job_id)
+    LEFT JOIN (SELECT * FROM job_payload WHERE job_id >= :low AND job_id < :high) p ON p.job_id = f.job_id AND p.task_file_id = f.task_file_id
     LEFT JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id
     LEFT JOIN task_file u ON u.task_file_id = f.task_file_id
     LEFT JOIN file c ON c.file_id = f.file_id
 ) r WHERE r.rule IS NOT NULL;
 
 -- name: job_outputs(low, high)
--- The outputs of jobs: kept, under their own names and in the dataset that takes them, exactly when their job finished; each transient one is in one
--- merged file. Nothing is said of outputs that a job is still to write.
+-- The outputs of jobs: kept, under their own names and in the dataset that takes them, exactly when their job (or their payload) finished; each transient one
+-- is in one merged file. Nothing is said of outputs that a job is still to write.
 SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.role, r.name, r.status, r.file_id, r.merge_group_id FROM (
     SELECT f.job_id, f.n, f.task_id, coalesce(h.status, a.status) AS job_status, td.role, f.name, f.status, f.file_id, f.merge_group_id, CASE
         WHEN s.task_id IS DISTINCT FROM f.task_id OR td.task_id IS DISTINCT FROM f.task_id THEN 'file_refs'
         WHEN (f.file_id IS NOT NULL AND c.file_id IS NULL) OR (f.merge_group_id IS NOT NULL AND g.task_id IS DISTINCT FROM f.task_id) THEN 'file_refs'
         WHEN f.file_id IS NOT NULL AND c.name <> f.name THEN 'file_refs'
+        WHEN f.task_file_id IS NOT NULL AND p.status IS DISTINCT FROM 'finished' THEN 'payloads'
+        WHEN p.status = 'finished' AND NOT p.awaits_merge THEN
+            CASE WHEN f.file_id IS NULL OR f.status NOT IN ('finished', 'lost') OR (c.dataset_id <> td.dataset_id) <> (f.status = 'lost') THEN 'outputs' END
         WHEN a.status = 'finished' AND f.file_id IS NOT NULL AND (c.dataset_id <> td.dataset_id) <> (f.status = 'lost') THEN 'outputs'
         WHEN a.status = 'finished' AND f.status NOT IN ('finished', 'nooutput', 'lost') THEN 'outputs'
         WHEN (a.status <> 'finished' OR h.status = 'merging') AND td.role = 'output' AND c.dataset_id = td.dataset_id THEN 'outputs'
@@ -95,6 +106,7 @@ SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.role, r.n
     LEFT JOIN (SELECT job_id, task_id FROM job_spec WHERE job_id >= :low AND job_id < :high) s USING (job_id)
     LEFT JOIN (SELECT job_id, status FROM job WHERE job_id >= :low AND job_id < :high) h USING (job_id)
     LEFT JOIN (SELECT job_id, status FROM job_archive WHERE job_id >= :low AND job_id < :high) a USING (job_id)
+    LEFT JOIN (SELECT * FROM job_payload WHERE job_id >= :low AND job_id < :high) p ON p.job_id = f.job_id AND p.task_file_id = f.task_file_id
     LEFT JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id
     LEFT JOIN file c ON c.file_id = f.file_id
     LEFT JOIN merge_group g ON g.merge_group_id = f.merge_group_id
@@ -104,9 +116,9 @@ SELECT r.rule, r.job_id AS id, r.n AS part, r.task_id, r.job_status, r.role, r.n
 ) r WHERE r.rule IS NOT NULL;
 
 -- name: job_complete(low, high)
--- Every job has an input; one that succeeded has a file for each output of its template.
+-- Every job has an input; one that succeeded has a file for each output of its template, as has every payload that did.
 WITH streams AS MATERIALIZED (
-    SELECT p.task_id, p.version,
+    SELECT p.task_id, p.version, p.document #> '{program,each}' IS NOT NULL AND json_typeof(p.document #> '{program,each}') = 'object' AS has_payloads,
         (SELECT count(*) FROM json_object_keys(CASE json_typeof(p.document -> 'outputs') WHEN 'object' THEN p.document -> 'outputs' END)) AS n_run,
         (SELECT count(*) FROM json_object_keys(
             CASE json_typeof(p.document #> '{merge,outputs}') WHEN 'object' THEN p.document #> '{merge,outputs}' END)) AS n_merge
@@ -123,8 +135,12 @@ FROM
         SELECT f.job_id, count(*) FILTER (WHERE f.role = 'input') AS n_inputs,
             count(*) FILTER (WHERE f.role = 'output' AND (f.file_id IS NOT NULL OR f.status = 'nooutput')) AS n_outputs
         FROM job_file f WHERE f.job_id >= :low AND f.job_id < :high GROUP BY f.job_id) c USING (job_id)
+    LEFT JOIN (
+        SELECT p.job_id, count(*) FILTER (WHERE p.status = 'finished') AS n_finished
+        FROM job_payload p WHERE p.job_id >= :low AND p.job_id < :high GROUP BY p.job_id) p USING (job_id)
 WHERE coalesce(c.n_inputs, 0) = 0 OR c.n_inputs <> s.n_inputs
-    OR ((a.status = 'finished' OR h.status = 'merging') AND c.n_outputs <> CASE s.kind WHEN 'run' THEN t.n_run ELSE t.n_merge END);
+    OR CASE WHEN t.has_payloads AND s.kind = 'run' THEN coalesce(c.n_outputs, 0) <> t.n_run * coalesce(p.n_finished, 0)
+        ELSE (a.status = 'finished' OR h.status = 'merging') AND c.n_outputs <> CASE s.kind WHEN 'run' THEN t.n_run ELSE t.n_merge END END;
 
 -- name: merged_files(low, high)
 -- What a finished merge job merged was written by one job, which finished (or will, when aggregate has looked), and was merged by no other.
@@ -159,5 +175,6 @@ SELECT CASE e.what WHEN 'previous job' THEN 'job_refs' ELSE 'job_extras' END AS 
     SELECT s.job_id, 'previous job' FROM job_spec s
     LEFT JOIN LATERAL (SELECT b.job_id FROM job_archive b WHERE b.job_id = s.previous_job_id LIMIT 1) b ON true
     LEFT JOIN archive_range x ON x.state <> 'writing' AND s.previous_job_id >= x.from_id AND s.previous_job_id < x.to_id
-    WHERE s.job_id >= :low AND s.job_id < :high AND s.previous_job_id IS NOT NULL AND b.job_id IS NULL AND x.from_id IS NULL
+    WHERE s.job_id >= :low AND s.job_id < :high AND s.previous_job_id IS NOT NULL AND b.job_id IS NULL AND x.from_id IS NULL AND NOT EXISTS (
+        SELECT 1 FROM job h JOIN job_payload p USING (job_id) WHERE h.job_id = s.previous_job_id AND h.status = 'merging' AND p.status <> 'finished')
 ) e;

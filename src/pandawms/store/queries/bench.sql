@@ -40,7 +40,7 @@ SELECT make_partitions('job_archive', :job_id, 1000000);
 
 -- name: make_partitions_from(job_id)!
 -- The partitions of everything that is kept by job id, from this id on.
-SELECT make_partitions(p.parent, :job_id, 1000000) FROM unnest(ARRAY['job_spec', 'job_file', 'job_archive', 'job_event']) AS p (parent);
+SELECT make_partitions(p.parent, :job_id, 1000000) FROM unnest(ARRAY['job_spec', 'job_file', 'job_archive', 'job_event', 'job_payload']) AS p (parent);
 
 -- name: wal_bytes()$
 -- How many bytes of write-ahead log have ever been written.

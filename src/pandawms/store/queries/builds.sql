@@ -50,10 +50,10 @@ WHERE task_id = :task_id AND version = :version AND queue_id = :queue_id;
 UPDATE task_build SET status = :status, failures = :failures, file_id = :file_id, reason = :reason
 WHERE task_id = :task_id AND version = :version AND queue_id = :queue_id;
 
--- name: again(n)
--- Builds that need another attempt, of tasks that may get jobs.
+-- name: again(statuses, n)
+-- Builds that need another attempt, of tasks in these statuses.
 SELECT b.task_id, b.version, b.queue_id FROM task_build b JOIN task t USING (task_id)
-WHERE b.status = 'again' AND t.status IN ('ready', 'scouting', 'scouted', 'running', 'merging', 'finishing') ORDER BY b.task_id, b.queue_id LIMIT :n;
+WHERE b.status = 'again' AND t.status = ANY (:statuses::text[]) ORDER BY b.task_id, b.queue_id LIMIT :n;
 
 -- name: pass_on(old_job_id, new_job_id)!
 -- Who waited for one job waits for another.
@@ -102,12 +102,12 @@ ORDER BY 1;
 DELETE FROM job_edge e USING task_build b WHERE b.task_id = :task_id AND b.status IN ('ready', 'failed', 'wanted') AND e.predecessor_id = b.job_id
     AND NOT EXISTS (SELECT 1 FROM job j WHERE j.job_id = e.successor_id AND j.status = 'waiting');
 
--- name: forgive(task_id)!
--- What failed may be tried again, in queues that were left out for it, too.
-WITH forgiven AS (
-    UPDATE task_build SET status = 'wanted', failures = 0 WHERE task_id = :task_id AND status = 'failed' RETURNING queue_id
-)
-DELETE FROM task_avoid a USING forgiven f WHERE a.task_id = :task_id AND a.queue_id = f.queue_id;
+-- name: forgive(task_id)
+-- What failed may be tried again; returns where that was.
+UPDATE task_build SET status = 'wanted', failures = 0 WHERE task_id = :task_id AND status = 'failed' RETURNING queue_id;
+
+-- name: avoid_no_more(task_id, queue_ids)!
+DELETE FROM task_avoid WHERE task_id = :task_id AND queue_id = ANY (:queue_ids::integer[]);
 
 -- name: libraries(task_ids, versions, queue_ids)
 -- The libraries of versions of tasks for queues, where there is one, with an endpoint that has it.
@@ -119,6 +119,15 @@ CROSS JOIN LATERAL (
     SELECT coalesce(b.file_id, (SELECT o.file_id FROM job_file o WHERE o.job_id = b.job_id AND o.role = 'output' LIMIT 1)) AS file_id
 ) l
 JOIN file f ON f.file_id = l.file_id JOIN dataset d USING (dataset_id);
+
+-- name: library_of(job_id)$
+-- The full name of the library that the queue of a job has for the version of its task.
+SELECT d.scope || ':' || f.name FROM job_spec s LEFT JOIN job h ON h.job_id = s.job_id LEFT JOIN job_archive a ON a.job_id = s.job_id
+JOIN task_build b ON (b.task_id, b.version, b.queue_id) = (s.task_id, s.version, coalesce(h.queue_id, a.queue_id))
+CROSS JOIN LATERAL (
+    SELECT coalesce(b.file_id, (SELECT o.file_id FROM job_file o WHERE o.job_id = b.job_id AND o.role = 'output' LIMIT 1)) AS file_id
+) l
+JOIN file f ON f.file_id = l.file_id JOIN dataset d USING (dataset_id) WHERE s.job_id = :job_id;
 
 -- name: unmergeable(task_id)
 -- Groups that need a merge job, which cannot be made because it needs a build that has failed in their queue; for the caller alone.

@@ -12,9 +12,10 @@ WHERE d.dataset_id = :dataset_id;
 SELECT d.*, u.name AS owner, c.name AS community FROM dataset d JOIN user_account u ON u.user_id = d.owner_id JOIN community c USING (community_id)
 WHERE d.scope = :scope AND d.name = :name AND d.removed_at IS NULL;
 
--- name: dataset_names()
--- Names to suggest when one is not found.
-SELECT scope || ':' || name AS did FROM dataset WHERE removed_at IS NULL ORDER BY dataset_id DESC LIMIT 500;
+-- name: dataset_names(community)
+-- Names to suggest when one is not found, of one community or of all.
+SELECT d.scope || ':' || d.name AS did FROM dataset d JOIN community c USING (community_id)
+WHERE d.removed_at IS NULL AND (:community::text IS NULL OR c.name = :community) ORDER BY d.dataset_id DESC LIMIT 500;
 
 -- name: close_dataset(dataset_id)$
 UPDATE dataset SET is_open = false, closed_at = now() WHERE dataset_id = :dataset_id AND is_open RETURNING dataset_id;

@@ -28,6 +28,17 @@ UPDATE command SET progress = :progress, next_at = clock_timestamp() + make_inte
 -- name: answer(command_id, answer, result)!
 UPDATE command SET applied_at = clock_timestamp(), answer = :answer, result = :result WHERE command_id = :command_id;
 
+-- name: withdraw(command_id, answer)$
+-- Takes back a command that no round has begun; no row when one has, or does now.
+UPDATE command SET applied_at = clock_timestamp(), answer = :answer, result = '{}' WHERE command_id = (
+    SELECT c.command_id FROM command c WHERE c.command_id = :command_id AND c.applied_at IS NULL AND c.progress IS NULL FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING command_id;
+
+-- name: pending(task_id)^
+-- The command of a task that is not applied yet.
+SELECT c.command_id, c.verb, c.task_id, c.job_id, c.arguments, u.name AS asker, c.asked_at, c.applied_at, c.answer, c.progress, c.result
+FROM command c JOIN user_account u ON u.user_id = c.asked_by WHERE c.task_id = :task_id AND c.applied_at IS NULL;
+
 -- name: is_pending(task_id)$
 SELECT EXISTS (SELECT 1 FROM command WHERE task_id = :task_id AND applied_at IS NULL);
 
@@ -54,75 +65,68 @@ WITH waiting AS MATERIALIZED (
 )
 SELECT count(*) FROM changed;
 
--- name: give_back(job_ids, low, high, tries)$
--- The units of jobs that were ended for no fault of theirs are ready again, and the attempt does not count. Those that were cancelled get back what was left
--- of `tries`. (As in settle_units, the part that locks units reads no partitioned table.) Returns how many.
-WITH inputs AS MATERIALIZED (
-    SELECT f.task_file_id, f.job_id FROM job_file f
-    WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.job_id BETWEEN :low AND :high AND f.role = 'input' AND f.task_file_id IS NOT NULL
-), units AS MATERIALIZED (
+-- name: inputs_of(job_ids, low, high)
+-- The units that jobs had, with the job; not locked.
+SELECT f.task_file_id, f.job_id FROM job_file f
+WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.job_id BETWEEN :low AND :high AND f.role = 'input' AND f.task_file_id IS NOT NULL;
+
+-- name: give_back(task_file_ids, job_ids, tries)
+-- Units, which the caller has locked, of jobs that were ended for no fault of theirs are ready again, and the attempt does not count. Those that were
+-- cancelled get back what was left of `tries`. Returns what changes for their inputs.
+WITH units AS MATERIALIZED (
     SELECT u.task_file_id, u.status AS was, u.status = 'cancelled' OR u.attempt >= u.max_attempts AS was_counted
-    FROM inputs i JOIN task_file u ON u.task_file_id = i.task_file_id
-    WHERE u.job_id = i.job_id AND u.status IN ('failed', 'cancelled') ORDER BY u.task_file_id FOR NO KEY UPDATE OF u
+    FROM unnest(:task_file_ids::bigint[], :job_ids::bigint[]) AS i (task_file_id, job_id) JOIN task_file u ON u.task_file_id = i.task_file_id
+    WHERE u.job_id = i.job_id AND u.status IN ('failed', 'cancelled')
 ), again AS (
     UPDATE task_file u SET status = 'ready', is_ranged = false,
         max_attempts = CASE n.was WHEN 'cancelled' THEN u.attempt + greatest(1, :tries - u.failed_attempts) ELSE u.max_attempts + 1 END
     FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was_counted
-), totals AS (
-    SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was_counted) AS counted FROM again GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.n, n_failed = n_failed - t.counted
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
 )
-SELECT count(*) FROM again;
+SELECT task_dataset_id, count(*) AS n, -count(*) AS used, -count(*) FILTER (WHERE was_counted) AS failed FROM again GROUP BY 1 ORDER BY 1;
 
--- name: reopen_units(task_id, statuses, more_attempts, n)$
--- Some of the settled units of a task in one of these statuses are ready again, with more attempts; returns how many. A failed unit that has attempts left
--- was not counted as failed: its task may be retried before the failure is judged.
+-- name: settled_units(task_id, statuses, n)
+-- Some of the units of a task in one of these statuses, not locked.
+SELECT task_file_id FROM task_file
+WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status = ANY (:statuses::text[]) LIMIT :n;
+
+-- name: reopen_units(task_file_ids, statuses, more_attempts)
+-- Units, which the caller has locked, in one of these statuses are ready again, with more attempts; returns what changes for their inputs. A failed unit that
+-- has attempts left was not counted as failed: its task may be retried before the failure is judged.
 WITH units AS MATERIALIZED (
     SELECT task_file_id, status = 'cancelled' OR (status = 'failed' AND attempt >= max_attempts) AS was_counted FROM task_file
-    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status = ANY (:statuses::text[])
-    LIMIT :n FOR NO KEY UPDATE
+    WHERE task_file_id = ANY (:task_file_ids::bigint[]) AND status = ANY (:statuses::text[])
 ), again AS (
     UPDATE task_file u SET status = 'ready', is_ranged = false, max_attempts = u.attempt + :more_attempts,
         max_failures = u.failed_attempts - u.forgiven_failures + :more_attempts
     FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was_counted
-), totals AS (
-    SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was_counted) AS counted FROM again GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.n, n_failed = n_failed - t.counted
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
 )
-SELECT count(*) FROM again;
+SELECT task_dataset_id, count(*) AS n, -count(*) AS used, -count(*) FILTER (WHERE was_counted) AS failed FROM again GROUP BY 1 ORDER BY 1;
 
 -- name: last_number(task_id)$
 -- The highest number of a unit of a task.
 SELECT coalesce(max(u.number), 0) FROM task_dataset td JOIN task_file u USING (task_dataset_id) WHERE td.task_id = :task_id;
 
--- name: raise_attempts(task_id, low, high, more)$
--- Units of these numbers that are not processed may be tried more often; those that had no attempt left are ready again. Returns how many.
+-- name: unprocessed(task_id, low, high)
+-- Units of a task with these numbers that are not processed, not locked.
+SELECT task_file_id FROM task_file
+WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND number > :low AND number <= :high
+    AND status IN ('pending', 'staging', 'ready', 'picked', 'running', 'partial', 'merging', 'failed');
+
+-- name: raise_attempts(task_file_ids, more)
+-- Units, which the caller has locked, that are not processed may be tried more often; those that had no attempt left are ready again. Returns how many by
+-- input, and what changes for that.
 WITH units AS MATERIALIZED (
     SELECT task_file_id, status = 'failed' AND attempt >= max_attempts AS was_counted FROM task_file
-    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND number > :low AND number <= :high
-        AND status IN ('pending', 'staging', 'ready', 'picked', 'running', 'partial', 'merging', 'failed') ORDER BY task_file_id FOR NO KEY UPDATE
+    WHERE task_file_id = ANY (:task_file_ids::bigint[])
+        AND status IN ('pending', 'staging', 'ready', 'picked', 'running', 'partial', 'merging', 'failed')
 ), raised AS (
     UPDATE task_file u SET max_attempts = least(32000, u.max_attempts + :more), status = CASE WHEN n.was_counted THEN 'ready' ELSE u.status END,
         is_ranged = u.is_ranged AND NOT n.was_counted,
         max_failures = CASE WHEN n.was_counted THEN u.failed_attempts - u.forgiven_failures + :more ELSE least(32000, u.max_failures + :more) END
     FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was_counted
-), totals AS (
-    SELECT task_dataset_id, count(*) AS counted FROM raised WHERE was_counted GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.counted, n_failed = n_failed - t.counted
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
 )
-SELECT count(*) FROM raised;
+SELECT task_dataset_id, count(*) AS n, -count(*) FILTER (WHERE was_counted) AS used, -count(*) FILTER (WHERE was_counted) AS failed
+FROM raised GROUP BY 1 ORDER BY 1;
 
 -- name: set_task(task_id, ordered, priority, share_id)!
 -- Keeps what a command set for a task: `ordered` over what was ordered before; null takes a word away.
@@ -138,7 +142,7 @@ INSERT INTO task_template (task_id, version, document) SELECT task_id, version, 
 
 -- name: relist(task_id)!
 -- The inputs of a task are to be listed again.
-UPDATE task_dataset SET is_complete = false WHERE task_id = :task_id AND role IN ('input', 'pseudo_input');
+UPDATE task_dataset SET is_complete = false, seen_to = NULL, next_listing_at = NULL WHERE task_id = :task_id AND role IN ('input', 'pseudo_input');
 
 -- name: paused_tasks(task_ids)
 -- Of these tasks, those that are paused; none of them changes until the caller's transaction ends.

@@ -5,13 +5,15 @@ SELECT EXISTS (
     WHERE u.task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND u.status = 'finished');
 
 -- name: share_units(from_dataset_id, task_id, task_dataset_id, max_attempts)!
--- The units of an input in another task, with its counters: those that have rows (finished ones name what they stand for, all others are ready) and those
--- that have none yet. All of it in one statement, so in one snapshot: a range that becomes rows meanwhile is copied as the one or as the other.
+-- The units of an input in another task, with its counters: those that have rows (finished ones name what they stand for, removed ones stay so and keep
+-- their numbers, all others are ready) and those that have none yet. All of it in one statement, so in one snapshot: a range that becomes rows meanwhile is
+-- copied as the one or as the other.
 WITH made AS (
     INSERT INTO task_file (task_id, task_dataset_id, file_id, number, first_event, n_events, status, max_attempts, shared_from, boundary)
-    SELECT :task_id, :task_dataset_id, u.file_id, u.number, u.first_event, u.n_events, CASE u.status WHEN 'finished' THEN 'finished' ELSE 'ready' END,
-        :max_attempts, CASE u.status WHEN 'finished' THEN u.task_file_id END, u.boundary
-    FROM task_file u WHERE u.task_dataset_id = :from_dataset_id AND u.status <> 'removed' ORDER BY u.number RETURNING status, n_events
+    SELECT :task_id, :task_dataset_id, u.file_id, u.number, u.first_event, u.n_events,
+        CASE WHEN u.status IN ('finished', 'removed') THEN u.status ELSE 'ready' END, :max_attempts,
+        CASE u.status WHEN 'finished' THEN u.task_file_id END, u.boundary
+    FROM task_file u WHERE u.task_dataset_id = :from_dataset_id ORDER BY u.number RETURNING status, n_events
 ), ranges AS (
     INSERT INTO task_range (task_dataset_id, from_number, to_number, task_id, has_rows, max_attempts, first_event, unit_events, end_event)
     SELECT :task_dataset_id, r.from_number, r.to_number, :task_id, false, :max_attempts, r.first_event, r.unit_events, r.end_event
@@ -34,7 +36,8 @@ WITH done AS MATERIALIZED (
     WHERE g.status = 'merged'
 ), written AS MATERIALIZED (
     SELECT f.file_id, td.stream FROM (SELECT job_id FROM done UNION SELECT job_id FROM merged) j
-    JOIN job_file f ON f.job_id = j.job_id AND f.role = 'output' AND f.status = 'finished' AND f.file_id IS NOT NULL
+    JOIN job_file f ON f.job_id = j.job_id AND f.role = 'output' AND f.status = 'finished' AND f.file_id IS NOT NULL AND (f.task_file_id IS NULL OR EXISTS (
+        SELECT 1 FROM task_file n WHERE n.shared_from = f.task_file_id AND n.task_id = :task_id))
     JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id AND td.role = 'output'
     UNION
     SELECT s.file_id, td.stream FROM shared_file s JOIN task_dataset td USING (task_dataset_id) WHERE s.task_id = :from_task_id

@@ -1,13 +1,14 @@
--- name: requirement(cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind)$
+-- name: requirement(cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind, nodes, gpu_model, gpu_memory_mb)$
 -- The class of this tuple, made when missing.
 WITH made AS (
-    INSERT INTO requirement (cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind)
-    VALUES (:cores, :memory_mb, :disk_mb, :wall_seconds, :architecture, :gpus, :kind) ON CONFLICT DO NOTHING RETURNING requirement_id
+    INSERT INTO requirement (cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind, nodes, gpu_model, gpu_memory_mb)
+    VALUES (:cores, :memory_mb, :disk_mb, :wall_seconds, :architecture, :gpus, :kind, :nodes, :gpu_model, :gpu_memory_mb)
+    ON CONFLICT DO NOTHING RETURNING requirement_id
 )
 SELECT requirement_id FROM made
 UNION ALL
-SELECT requirement_id FROM requirement WHERE (cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind)
-    = (:cores, :memory_mb, :disk_mb, :wall_seconds, :architecture, :gpus, :kind)
+SELECT requirement_id FROM requirement WHERE (cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, kind, nodes, gpu_model, gpu_memory_mb)
+    = (:cores, :memory_mb, :disk_mb, :wall_seconds, :architecture, :gpus, :kind, :nodes, :gpu_model, :gpu_memory_mb)
 LIMIT 1;
 
 -- name: next_ids(n)$
@@ -99,7 +100,7 @@ SELECT job_id, queue_id FROM moved;
 SELECT s.job_id, s.version, s.kind, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
     coalesce(s.endpoint_id, (s.delta ->> 'endpoint_id')::integer) AS endpoint_id, coalesce(s.first_event, (s.delta ->> 'first_event')::bigint) AS first_event,
     coalesce(s.n_events, (s.delta ->> 'n_events')::bigint) AS n_events,
-    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = s.job_id AND f.role = 'input'))::integer AS n_inputs,
+    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = s.job_id AND f.role = 'input'))::integer AS n_inputs, s.copy,
     i.stream, i.scope, i.name, i.size_bytes, i.adler32, i.guid, i.events
 FROM unnest(:job_ids::bigint[]) AS a (job_id) JOIN job_spec s ON s.job_id = a.job_id AND s.job_id BETWEEN :low AND :high
 LEFT JOIN LATERAL (
@@ -128,7 +129,7 @@ SELECT s.job_id, s.task_id, t.name AS task_name, s.kind, s.attempt, s.previous_j
     s.version, q.name AS queue, coalesce(h.status, a.status) AS status, coalesce(h.priority, t.priority) AS priority, coalesce(h.worker_id, a.worker_id) AS worker_id,
     coalesce(h.claim_id, a.claim_id) AS claim_id, h.lease_expires_at, h.waits_for, r.cores, r.memory_mb, r.disk_mb, r.wall_seconds AS limit_wall_seconds,
     a.error_domain, a.error_code, a.exit_code, a.exit_signal, a.message, a.is_retryable, a.started_at, a.ended_at, a.wall_seconds, a.cpu_seconds, a.max_rss_mb,
-    t.owner_id, c.name AS community, s.steps
+    t.owner_id, c.name AS community, s.steps, r.nodes, r.gpus, r.gpu_model, r.gpu_memory_mb, s.copy
 FROM job_spec s JOIN task t USING (task_id) LEFT JOIN job h USING (job_id) LEFT JOIN job_archive a USING (job_id)
 LEFT JOIN queue q ON q.queue_id = coalesce(h.queue_id, a.queue_id) LEFT JOIN requirement r ON r.requirement_id = coalesce(h.requirement_id, a.requirement_id)
 JOIN community c ON c.community_id = t.community_id

@@ -1,5 +1,5 @@
 -- name: requirements()
-SELECT requirement_id, cores, memory_mb, disk_mb, wall_seconds, architecture, gpus FROM requirement ORDER BY requirement_id;
+SELECT requirement_id, cores, memory_mb, disk_mb, wall_seconds, architecture, gpus, nodes, gpu_model, gpu_memory_mb FROM requirement ORDER BY requirement_id;
 
 -- name: claimed(claim_ids)
 -- Jobs that are leased under these claims already: the answer to a repeated claim.
@@ -43,24 +43,27 @@ WITH picked AS MATERIALIZED (
 SELECT job_id, claim_id, task_id, queue_id, requirement_id, attempt, share_id FROM moved;
 
 -- name: beat(job_ids, claim_ids, statuses, queue_ids, lease_seconds)
--- Renews leases and follows the pilot's phase (never backwards). Returns a row for each job that is still this claim's, with what it is told.
+-- Renews leases and follows the pilot's phase (never backwards; a copy runs and stores when its gate has let it pass, see pass_gates). Returns a row for each job that is still this claim's, with what it is told.
 -- Jobs are looked up by their ids alone (as in lock_held): with the claim, a join may go through all claimed jobs when it takes them for few.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(:job_ids::bigint[], :claim_ids::uuid[], :statuses::text[], :queue_ids::integer[]) AS a (job_id, claim_id, status, queue_id)
 ), locked AS MATERIALIZED (
-    SELECT job_id, task_id, claim_id, queue_id, status FROM job WHERE job_id = ANY (:job_ids::bigint[]) AND lease_expires_at IS NOT NULL
+    SELECT job_id, task_id, claim_id, queue_id, status, clone_group_id FROM job WHERE job_id = ANY (:job_ids::bigint[]) AND lease_expires_at IS NOT NULL
     ORDER BY job_id FOR NO KEY UPDATE
 ), held AS MATERIALIZED (
-    SELECT j.job_id, j.task_id, j.status AS from_status, CASE WHEN j.status = 'running' THEN 'running' ELSE a.status END AS to_status
+    SELECT j.job_id, j.task_id, j.status AS from_status, j.clone_group_id IS NOT NULL AS is_copy,
+        CASE WHEN j.clone_group_id IS NOT NULL AND a.status <> 'starting' THEN CASE j.status WHEN 'sent' THEN 'starting' ELSE j.status END
+            WHEN j.status = 'stageout' OR (j.status, a.status) = ('running', 'starting') THEN j.status ELSE a.status END AS to_status
     FROM asked a JOIN locked j ON j.job_id = a.job_id AND j.claim_id = a.claim_id AND j.queue_id = a.queue_id
 ), renewed AS (
     UPDATE job j SET lease_expires_at = now() + make_interval(secs => :lease_seconds), status = h.to_status FROM held h WHERE j.job_id = h.job_id
-    RETURNING j.job_id, j.claim_id, j.queue_id
+    RETURNING j.job_id, j.claim_id, j.queue_id, h.is_copy
 ), logged AS (
     INSERT INTO job_event (job_id, task_id, event, from_status, to_status, who)
-    SELECT job_id, task_id, CASE to_status WHEN 'running' THEN 'run' ELSE 'start' END, from_status, to_status, 'report' FROM held WHERE from_status <> to_status
+    SELECT job_id, task_id, CASE to_status WHEN 'stageout' THEN 'stage_out' WHEN 'running' THEN 'run' ELSE 'start' END, from_status, to_status, 'report'
+    FROM held WHERE from_status <> to_status
 )
-SELECT r.job_id, r.claim_id, r.queue_id, o.verdict, o.reason FROM renewed r LEFT JOIN job_order o USING (job_id);
+SELECT r.job_id, r.claim_id, r.queue_id, o.verdict, o.reason, r.is_copy FROM renewed r LEFT JOIN job_order o USING (job_id);
 
 -- name: elsewhere(job_ids, queue_id)
 -- Of the jobs named, those of another queue.
@@ -73,7 +76,7 @@ ORDER BY job_id;
 -- What never changes about jobs and a report must know. The ids lie from low to high.
 SELECT s.job_id, s.task_id, s.version, s.kind, s.attempt, coalesce(s.serial, (s.delta ->> 'serial')::integer) AS serial,
     coalesce(s.endpoint_id, (s.delta ->> 'endpoint_id')::integer) AS endpoint_id,
-    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = s.job_id AND f.role = 'input'))::integer AS n_inputs
+    coalesce(s.n_inputs, (SELECT count(*) FROM job_file f WHERE f.job_id = s.job_id AND f.role = 'input'))::integer AS n_inputs, s.copy
 FROM unnest(:job_ids::bigint[]) AS a (job_id) JOIN job_spec s ON s.job_id = a.job_id AND s.job_id BETWEEN :low AND :high;
 
 -- name: lock(job_ids, statuses)

@@ -59,13 +59,20 @@ SELECT round, number, measured_at, n_jobs, n_finished, n_failed, verdict, quanti
 WHERE task_id = :task_id ORDER BY round, number;
 
 -- name: failures(task_id, n)
--- How the failed jobs of a task ended, most frequent first, by queue and by message with all numbers alike: how many, since when, some jobs and the newest.
+-- How the failed jobs of a task ended (of a job of which payloads failed, how these did), most frequent first, by queue and by message with all numbers alike:
+-- how many, since when, some jobs and the newest.
 -- Takes 0.3 s of a core for 100,000 jobs with as many messages.
 SELECT a.error_domain AS domain, a.error_code AS code, a.message, q.name AS queue, a.n, a.first_at, a.last_at, a.job_ids || a.last_id AS job_ids, a.total FROM (
     SELECT error_domain, error_code, max(message) AS message, queue_id, count(*) AS n, min(ended_at) AS first_at, max(ended_at) AS last_at,
         (array_agg(job_id))[1: 4] AS job_ids, max(job_id) AS last_id, (sum(count(*)) OVER ())::bigint AS total
-    FROM job_archive WHERE task_id = :task_id AND status <> 'finished' AND status = 'failed'
-    GROUP BY error_domain, error_code, regexp_replace(message, '[0-9]+', '0', 'g'), queue_id ORDER BY count(*) DESC LIMIT :n
+    FROM (
+        SELECT j.error_domain, j.error_code, j.message, j.queue_id, j.ended_at, j.job_id FROM job_archive j
+        WHERE j.task_id = :task_id AND j.status <> 'finished' AND j.status = 'failed' AND NOT EXISTS (
+            SELECT 1 FROM job_payload p WHERE p.task_id = :task_id AND p.status = 'failed' AND p.job_id = j.job_id)
+        UNION ALL
+        SELECT p.error_domain, p.error_code, p.message, coalesce(a.queue_id, h.queue_id), p.ended_at, p.job_id
+        FROM job_payload p LEFT JOIN job_archive a USING (job_id) LEFT JOIN job h USING (job_id) WHERE p.task_id = :task_id AND p.status = 'failed'
+    ) f GROUP BY error_domain, error_code, regexp_replace(message, '[0-9]+', '0', 'g'), queue_id ORDER BY count(*) DESC LIMIT :n
 ) a JOIN queue q USING (queue_id);
 
 -- name: rounds(task_id)

@@ -13,10 +13,10 @@ RETURNING merge_group_id;
 UPDATE job_file f SET merge_group_id = :merge_group_id, status = 'merging'
 FROM unnest(:job_ids::bigint[], :ns::integer[]) AS a (job_id, n) WHERE f.job_id = a.job_id AND f.n = a.n AND f.status = 'ready';
 
--- name: mergeable(n)
--- Groups that need a merge job, of tasks that may get one.
+-- name: mergeable(statuses, n)
+-- Groups that need a merge job, of tasks in these statuses.
 SELECT g.merge_group_id, g.task_id FROM merge_group g JOIN task t USING (task_id)
-WHERE g.status = 'mergeable' AND t.status IN ('ready', 'scouting', 'scouted', 'running', 'merging', 'finishing') ORDER BY g.merge_group_id LIMIT :n;
+WHERE g.status = 'mergeable' AND t.status = ANY (:statuses::text[]) ORDER BY g.merge_group_id LIMIT :n;
 
 -- name: take(merge_group_id)^
 -- One of them, for the caller alone until its transaction ends; no row when somebody else has or had it.

@@ -10,12 +10,13 @@ ON CONFLICT (name) DO UPDATE SET root_url = excluded.root_url RETURNING endpoint
 INSERT INTO share (community_id, name, weight) VALUES (:community_id, :name, :weight)
 ON CONFLICT (community_id, name) DO UPDATE SET weight = excluded.weight RETURNING share_id;
 
--- name: put_queue(community_id, site_id, name, cores, memory_mb, disk_mb, max_wall_seconds, architecture, slots)^
+-- name: put_queue(community_id, site_id, name, cores, memory_mb, disk_mb, max_wall_seconds, architecture, slots, nodes, gpus, gpu_model, gpu_memory_mb)^
 -- Makes a queue online, or gives an existing one its new size; says whether it was made.
-INSERT INTO queue (community_id, site_id, name, status, cores, memory_mb, disk_mb, max_wall_seconds, architecture, slots)
-VALUES (:community_id, :site_id, :name, 'online', :cores, :memory_mb, :disk_mb, :max_wall_seconds, :architecture, :slots)
+INSERT INTO queue (community_id, site_id, name, status, cores, memory_mb, disk_mb, max_wall_seconds, architecture, slots, nodes, gpus, gpu_model, gpu_memory_mb)
+VALUES (:community_id, :site_id, :name, 'online', :cores, :memory_mb, :disk_mb, :max_wall_seconds, :architecture, :slots, :nodes, :gpus, :gpu_model, :gpu_memory_mb)
 ON CONFLICT (name) DO UPDATE SET cores = excluded.cores, memory_mb = excluded.memory_mb, disk_mb = excluded.disk_mb,
-    max_wall_seconds = excluded.max_wall_seconds, slots = excluded.slots
+    max_wall_seconds = excluded.max_wall_seconds, slots = excluded.slots, nodes = excluded.nodes, gpus = excluded.gpus, gpu_model = excluded.gpu_model,
+    gpu_memory_mb = excluded.gpu_memory_mb
 RETURNING queue_id, xmax = 0 AS is_new;
 
 -- name: put_queue_storage(queue_id, endpoint_id, read_order, write_order)!

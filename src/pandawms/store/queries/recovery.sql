@@ -3,10 +3,16 @@
 SELECT f.file_id, f.name, td.stream FROM task_dataset td JOIN file f ON f.dataset_id = td.dataset_id
 WHERE td.task_id = :task_id AND td.role IN ('output', 'transient') AND f.name = ANY (:names::text[]) ORDER BY f.file_id;
 
+-- name: lost_before(task_id, names)
+-- Of these names, files that were in the outputs of a task and are lost; of several of a name the newest comes last.
+SELECT f.file_id, f.name FROM task_dataset td JOIN dataset d USING (dataset_id)
+JOIN dataset g ON g.scope = d.scope AND g.name = d.name AND g.holds_lost JOIN file f ON f.dataset_id = g.dataset_id
+WHERE td.task_id = :task_id AND td.role IN ('output', 'transient') AND f.name = ANY (:names::text[]) ORDER BY f.file_id;
+
 -- name: writers(file_ids)
--- The ended jobs that wrote these files.
+-- The ended jobs that wrote these files, as a whole or with one of their payloads.
 SELECT DISTINCT f.job_id FROM job_file f JOIN job_archive a ON a.job_id = f.job_id
-WHERE f.file_id = ANY (:file_ids::bigint[]) AND f.role = 'output' AND a.status = 'finished' ORDER BY 1;
+WHERE f.file_id = ANY (:file_ids::bigint[]) AND f.role = 'output' AND (a.status = 'finished' OR f.task_file_id IS NOT NULL) ORDER BY 1;
 
 -- name: together(job_ids)
 -- These jobs, and those that stand and fall with them: the merge jobs of what they wrote, and all jobs whose files these merged.
@@ -50,72 +56,72 @@ WITH wanted AS (
 INSERT INTO dataset (community_id, owner_id, scope, name, is_open, closed_at, removed_at, holds_lost)
 SELECT community_id, owner_id, scope, name, false, now(), now(), true FROM wanted ON CONFLICT (scope, name) WHERE holds_lost DO NOTHING RETURNING dataset_id;
 
--- name: bury(file_ids)$
--- Moves the records of files to the datasets of lost ones; the counters follow, and jobs that wrote them know. Returns how many.
-WITH stray AS MATERIALIZED (
-    SELECT f.file_id, f.dataset_id AS source_id, g.dataset_id AS target_id, f.size_bytes, coalesce(f.events, 0) AS events
-    FROM file f JOIN dataset d USING (dataset_id) JOIN dataset g ON g.scope = d.scope AND g.name = d.name AND g.holds_lost
-    WHERE f.file_id = ANY (:file_ids::bigint[]) AND NOT d.holds_lost
-), marked AS (
-    UPDATE job_file j SET status = 'lost' FROM stray s WHERE j.file_id = s.file_id AND j.role = 'output'
-), unshared AS (
-    DELETE FROM shared_file x USING stray s WHERE x.file_id = s.file_id
-), locked AS MATERIALIZED (
-    SELECT d.dataset_id FROM dataset d WHERE d.dataset_id IN (SELECT source_id FROM stray UNION SELECT target_id FROM stray)
-    ORDER BY d.dataset_id FOR NO KEY UPDATE
-), moved AS (
-    UPDATE file f SET dataset_id = s.target_id FROM stray s WHERE f.file_id = s.file_id
-), changes AS (
-    SELECT c.dataset_id, sum(c.sign) AS files, sum(c.sign * c.size_bytes) AS bytes, sum(c.sign * c.events) AS events
-    FROM (SELECT target_id AS dataset_id, 1 AS sign, size_bytes, events FROM stray UNION ALL SELECT source_id, -1, size_bytes, events FROM stray) c
-    GROUP BY c.dataset_id
-), counted AS (
-    UPDATE dataset d SET n_files = d.n_files + c.files, n_bytes = d.n_bytes + c.bytes, n_events = d.n_events + c.events
-    FROM changes c JOIN locked USING (dataset_id) WHERE d.dataset_id = c.dataset_id
-)
-SELECT count(*) FROM stray;
+-- name: lock_files(file_ids)$
+SELECT count(*) FROM (SELECT 1 FROM file WHERE file_id = ANY (:file_ids::bigint[]) ORDER BY file_id FOR NO KEY UPDATE) l;
+
+-- name: strays(file_ids)
+-- Of these files, which the caller has locked, those that are not among the lost ones yet: from which dataset to which they go.
+SELECT f.file_id, f.dataset_id AS source_id, g.dataset_id AS target_id, f.size_bytes, coalesce(f.events, 0) AS events
+FROM file f JOIN dataset d USING (dataset_id) JOIN dataset g ON g.scope = d.scope AND g.name = d.name AND g.holds_lost
+WHERE f.file_id = ANY (:file_ids::bigint[]) AND NOT d.holds_lost ORDER BY f.file_id;
+
+-- name: mark_lost(file_ids)!
+-- Jobs that wrote these files know that they are lost.
+UPDATE job_file SET status = 'lost' WHERE file_id = ANY (:file_ids::bigint[]) AND role = 'output';
+
+-- name: drop_shared(file_ids)!
+DELETE FROM shared_file WHERE file_id = ANY (:file_ids::bigint[]);
+
+-- name: move_files(file_ids, dataset_ids)!
+UPDATE file f SET dataset_id = a.dataset_id FROM unnest(:file_ids::bigint[], :dataset_ids::bigint[]) AS a (file_id, dataset_id) WHERE f.file_id = a.file_id;
+
+-- name: lock_datasets(dataset_ids)$
+SELECT count(*) FROM (SELECT 1 FROM dataset WHERE dataset_id = ANY (:dataset_ids::bigint[]) ORDER BY dataset_id FOR NO KEY UPDATE) l;
+
+-- name: count_datasets(dataset_ids, files, bytes, events)!
+UPDATE dataset d SET n_files = d.n_files + a.files, n_bytes = d.n_bytes + a.bytes, n_events = d.n_events + a.events
+FROM unnest(:dataset_ids::bigint[], :files::bigint[], :bytes::bigint[], :events::bigint[]) AS a (dataset_id, files, bytes, events)
+WHERE d.dataset_id = a.dataset_id;
 
 -- name: forget_replicas(file_ids)!
 -- Nobody has these files any more.
 DELETE FROM replica WHERE file_id = ANY (:file_ids::bigint[]);
 
--- name: reopen(job_ids, more_attempts)
--- The units that these jobs had finished are ready again, with more attempts. Returns them.
-WITH inputs AS MATERIALIZED (
-    SELECT f.task_file_id, f.job_id FROM job_file f WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'input' AND f.task_file_id IS NOT NULL
-), units AS MATERIALIZED (
-    SELECT u.task_file_id FROM inputs i JOIN task_file u ON u.task_file_id = i.task_file_id
-    WHERE u.job_id = i.job_id AND u.status = 'finished' ORDER BY u.task_file_id FOR NO KEY UPDATE OF u
-), again AS (
+-- name: inputs_of(job_ids)
+-- The units that jobs had, with the job; not locked.
+SELECT f.task_file_id, f.job_id FROM job_file f WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'input' AND f.task_file_id IS NOT NULL;
+
+-- name: reopen(task_file_ids, job_ids, more_attempts)
+-- Units, which the caller has locked, that these jobs had finished are ready again, with more attempts. Returns them by input, with what changes for that.
+WITH again AS (
     UPDATE task_file u SET status = 'ready', is_ranged = false, max_attempts = u.attempt + :more_attempts,
         max_failures = u.failed_attempts - u.forgiven_failures + :more_attempts
-    FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_file_id, u.task_dataset_id, u.n_events
-), totals AS (
-    SELECT task_dataset_id, count(*) AS n, coalesce(sum(n_events), 0) AS events FROM again GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.n, n_finished = n_finished - t.n, n_events_finished = n_events_finished - t.events
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
+    FROM unnest(:task_file_ids::bigint[], :job_ids::bigint[]) AS i (task_file_id, job_id)
+    WHERE u.task_file_id = i.task_file_id AND u.job_id = i.job_id AND u.status = 'finished' RETURNING u.task_file_id, u.task_dataset_id, u.n_events
 )
-SELECT task_file_id FROM again ORDER BY 1;
+SELECT task_dataset_id, array_agg(task_file_id) AS unit_ids, count(*) AS n, -count(*) AS used, -count(*) AS finished,
+    -coalesce(sum(n_events), 0)::bigint AS events_finished
+FROM again GROUP BY 1 ORDER BY 1;
 
--- name: unshare(unit_ids)
--- Units of forks that stood for these are ready to be processed there; returns how many by task.
-WITH units AS MATERIALIZED (
-    SELECT task_file_id FROM task_file WHERE shared_from = ANY (:unit_ids::bigint[]) AND status = 'finished' ORDER BY task_file_id FOR NO KEY UPDATE
-), again AS (
-    UPDATE task_file u SET status = 'ready', shared_from = NULL, is_ranged = false FROM units n WHERE u.task_file_id = n.task_file_id
-    RETURNING u.task_file_id, u.task_id, u.task_dataset_id, u.n_events
-), totals AS (
-    SELECT task_dataset_id, count(*) AS n, coalesce(sum(n_events), 0) AS events FROM again GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.n, n_finished = n_finished - t.n, n_events_finished = n_events_finished - t.events
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
+-- name: finished_by(job_ids)
+-- The units that these jobs have finished, not locked.
+SELECT u.task_file_id FROM job_file f JOIN task_file u USING (task_file_id)
+WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'input' AND u.job_id = f.job_id AND u.status = 'finished';
+
+-- name: copies(unit_ids)
+-- Units of forks that stand for these, by task, not locked.
+SELECT task_id, array_agg(task_file_id) AS unit_ids FROM task_file WHERE shared_from = ANY (:unit_ids::bigint[]) AND status = 'finished' GROUP BY 1 ORDER BY 1;
+
+-- name: unshare(task_file_ids)
+-- Units of forks, which the caller has locked, are ready to be processed there; returns them by input, with what changes for that.
+WITH again AS (
+    UPDATE task_file SET status = 'ready', shared_from = NULL, is_ranged = false
+    WHERE task_file_id = ANY (:task_file_ids::bigint[]) AND shared_from IS NOT NULL AND status = 'finished'
+    RETURNING task_file_id, task_id, task_dataset_id, n_events
 )
-SELECT task_id, array_agg(task_file_id) AS unit_ids FROM again GROUP BY 1 ORDER BY 1;
+SELECT task_id, task_dataset_id, array_agg(task_file_id) AS unit_ids, count(*) AS n, -count(*) AS used, -count(*) AS finished,
+    -coalesce(sum(n_events), 0)::bigint AS events_finished
+FROM again GROUP BY 1, 2 ORDER BY 2;
 
 -- name: without_input(task_id)
 -- Units of a task whose input file is lost: where they stand, and the job that they name.
@@ -123,35 +129,33 @@ SELECT u.task_file_id, u.status, u.job_id FROM task_dataset td JOIN task_file u 
 JOIN dataset d ON d.dataset_id = f.dataset_id
 WHERE td.task_id = :task_id AND td.role = 'input' AND d.holds_lost AND u.status <> 'removed' ORDER BY u.task_file_id;
 
--- name: remove_units(unit_ids)$
--- Takes units out of their task, as if they had not been listed; the caller has ended their jobs. Ranges are locked before units, as by who makes jobs.
--- Returns how many.
-WITH ranges AS MATERIALIZED (
-    SELECT r.from_number FROM task_range r WHERE r.has_rows
+-- name: hold_ranges_of(unit_ids)$
+-- Holds the ranges of the inputs of units that have rows: before the units, as who makes jobs does.
+SELECT count(*) FROM (
+    SELECT 1 FROM task_range r WHERE r.has_rows
         AND r.task_dataset_id IN (SELECT u.task_dataset_id FROM task_file u WHERE u.task_file_id = ANY (:unit_ids::bigint[]))
-    ORDER BY r.task_id, r.from_number FOR UPDATE
-), units AS MATERIALIZED (
-    SELECT task_file_id, task_dataset_id, number, status AS was, attempt, max_attempts, is_ranged AND attempt = 0 AND status = 'ready' AS is_in_range
-    FROM task_file WHERE task_file_id = ANY (:unit_ids::bigint[]) AND status NOT IN ('running', 'merging', 'removed')
-        AND (SELECT count(*) FROM ranges) >= 0 ORDER BY task_file_id FOR NO KEY UPDATE
-), unranged AS MATERIALIZED (
-    SELECT use_range(task_dataset_id, number, number) FROM units WHERE is_in_range
+    ORDER BY r.task_id, r.from_number FOR UPDATE) l;
+
+-- name: untouched(unit_ids)
+-- Of these units, which the caller has locked with their ranges, those that are still in one.
+SELECT task_dataset_id, number FROM task_file
+WHERE task_file_id = ANY (:unit_ids::bigint[]) AND is_ranged AND attempt = 0 AND status = 'ready' ORDER BY 1, 2;
+
+-- name: remove_units(unit_ids)
+-- Takes units, which the caller has locked and whose jobs it has ended, out of their task, as if they had not been listed. Returns how many by input, and
+-- what changes for that.
+WITH units AS MATERIALIZED (
+    SELECT task_file_id, status AS was, attempt, max_attempts FROM task_file
+    WHERE task_file_id = ANY (:unit_ids::bigint[]) AND status NOT IN ('running', 'merging', 'removed')
 ), gone AS (
     UPDATE task_file u SET status = 'removed', is_ranged = false FROM units n
-    WHERE u.task_file_id = n.task_file_id AND (SELECT count(*) FROM unranged) >= 0 RETURNING u.task_dataset_id, u.n_events, n.was, n.attempt, n.max_attempts
-), totals AS (
-    SELECT task_dataset_id, count(*) AS n, coalesce(sum(n_events), 0) AS events, count(*) FILTER (WHERE was NOT IN ('ready', 'pending')) AS used,
-        count(*) FILTER (WHERE was = 'finished') AS finished, coalesce(sum(n_events) FILTER (WHERE was = 'finished'), 0) AS events_finished,
-        count(*) FILTER (WHERE was = 'cancelled' OR (was = 'failed' AND attempt >= max_attempts)) AS failed
-    FROM gone GROUP BY 1 ORDER BY 1
-), locked AS MATERIALIZED (
-    SELECT td.task_dataset_id FROM task_dataset td JOIN totals USING (task_dataset_id) ORDER BY td.task_dataset_id FOR NO KEY UPDATE OF td
-), recounted AS (
-    UPDATE task_dataset td SET n_listed = n_listed - t.n, n_events = td.n_events - t.events, n_used = n_used - t.used, n_finished = n_finished - t.finished,
-        n_failed = n_failed - t.failed, n_events_finished = n_events_finished - t.events_finished
-    FROM totals t JOIN locked USING (task_dataset_id) WHERE td.task_dataset_id = t.task_dataset_id
+    WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, u.n_events, n.was, n.attempt, n.max_attempts
 )
-SELECT count(*) FROM gone;
+SELECT task_dataset_id, count(*) AS n, -count(*) AS listed, -coalesce(sum(n_events), 0)::bigint AS events,
+    -count(*) FILTER (WHERE was NOT IN ('ready', 'pending')) AS used, -count(*) FILTER (WHERE was = 'finished') AS finished,
+    -coalesce(sum(n_events) FILTER (WHERE was = 'finished'), 0)::bigint AS events_finished,
+    -count(*) FILTER (WHERE was = 'cancelled' OR (was = 'failed' AND attempt >= max_attempts)) AS failed
+FROM gone GROUP BY 1 ORDER BY 1;
 
 -- name: readers(file_ids, task_id)
 -- Other tasks with units of these files.

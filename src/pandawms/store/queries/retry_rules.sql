@@ -66,30 +66,24 @@ SELECT EXISTS (SELECT 1 FROM files) AS has_files, ARRAY(
 -- How many units of a task were raised to which memory.
 SELECT memory_mb, count(*) AS n FROM task_file WHERE task_id = :task_id AND memory_mb IS NOT NULL GROUP BY memory_mb;
 
--- name: settle(task_file_ids, job_ids, are_again, max_attempts, forgiven, free, memories, walls, sizes)$
--- Units are judged: ready again or failed for good, with their limits, where they still are what was judged; the counters of their inputs follow. Returns how
--- many were judged.
+-- name: settle(task_file_ids, job_ids, are_again, max_attempts, forgiven, free, memories, walls, sizes)
+-- Units, which the caller has locked, are judged: ready again or failed for good, with their limits, where they still are what was judged. Returns how many by
+-- input, and what changes for that.
 WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest(:task_file_ids::bigint[], :job_ids::bigint[], :are_again::boolean[], :max_attempts::smallint[], :forgiven::smallint[],
+    SELECT a.*, u.attempt >= u.max_attempts AS was_counted
+    FROM unnest(:task_file_ids::bigint[], :job_ids::bigint[], :are_again::boolean[], :max_attempts::smallint[], :forgiven::smallint[],
         :free::smallint[], :memories::integer[], :walls::integer[], :sizes::integer[])
         AS a (task_file_id, job_id, is_again, max_attempts, forgiven_failures, free_attempts, memory_mb, wall_seconds, units_per_job)
-), units AS MATERIALIZED (
-    SELECT u.task_file_id, u.attempt >= u.max_attempts AS was_counted FROM asked a JOIN task_file u ON u.task_file_id = a.task_file_id
-    WHERE u.is_unjudged AND u.job_id = a.job_id ORDER BY u.task_file_id FOR NO KEY UPDATE OF u
+    JOIN task_file u ON u.task_file_id = a.task_file_id WHERE u.is_unjudged AND u.job_id = a.job_id
 ), judged AS (
     UPDATE task_file u SET status = CASE WHEN a.is_again THEN 'ready' ELSE 'failed' END, max_attempts = a.max_attempts,
         forgiven_failures = a.forgiven_failures, free_attempts = a.free_attempts, memory_mb = a.memory_mb, wall_seconds = a.wall_seconds,
         units_per_job = a.units_per_job, judged_job_id = a.job_id
-    FROM units n JOIN asked a USING (task_file_id) WHERE u.task_file_id = n.task_file_id
-    RETURNING u.task_dataset_id, a.is_again, n.was_counted
-), totals AS MATERIALIZED (
-    SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE is_again) AS again,
-        count(*) FILTER (WHERE NOT is_again AND NOT was_counted) - count(*) FILTER (WHERE is_again AND was_counted) AS failed
-    FROM judged GROUP BY task_dataset_id ORDER BY task_dataset_id
-), counted AS (
-    UPDATE task_dataset td SET n_used = n_used - t.again, n_failed = n_failed + t.failed FROM totals t WHERE td.task_dataset_id = t.task_dataset_id
+    FROM asked a WHERE u.task_file_id = a.task_file_id RETURNING u.task_dataset_id, a.is_again, a.was_counted
 )
-SELECT coalesce(sum(n), 0) FROM totals;
+SELECT task_dataset_id, count(*) AS n, -count(*) FILTER (WHERE is_again) AS used,
+    count(*) FILTER (WHERE NOT is_again AND NOT was_counted) - count(*) FILTER (WHERE is_again AND was_counted) AS failed
+FROM judged GROUP BY 1 ORDER BY 1;
 
 -- name: keep_actions(task_id, job_ids, kinds, actions, rule_names, rule_versions, are_applied, units, befores, afters, reasons)!
 INSERT INTO retry_action (task_id, job_id, kind, action, rule_name, rule_version, is_applied, n_units, value_before, value_after, reason)
@@ -105,11 +99,12 @@ WHERE task_id = :task_id AND coalesce((learned ->> 'memory_mb')::numeric, 0) < :
 -- Before allocations, as the broker does it.
 SELECT 1 FROM task WHERE task_id = :task_id FOR NO KEY UPDATE;
 
+-- name: take_back(task_id, queue_ids)!
+-- A task has no allocation for these queues any more.
+DELETE FROM allocation WHERE task_id = :task_id AND queue_id = ANY (:queue_ids::integer[]);
+
 -- name: avoid(task_id, queue_ids, seconds, reasons)!
--- A task avoids queues for so many seconds, or longer where it did; what they were allocated is taken back.
-WITH withdrawn AS (
-    DELETE FROM allocation WHERE task_id = :task_id AND queue_id = ANY (:queue_ids::integer[])
-)
+-- A task avoids queues for so many seconds, or longer where it did.
 INSERT INTO task_avoid AS t (task_id, queue_id, until_at, reason)
 SELECT :task_id, a.queue_id, now() + make_interval(secs => a.seconds), a.reason
 FROM unnest(:queue_ids::integer[], :seconds::double precision[], :reasons::text[]) AS a (queue_id, seconds, reason)
@@ -128,15 +123,14 @@ SELECT * FROM retry_action WHERE job_id = :job_id ORDER BY action_id;
 SELECT rule_name, action, kind, is_applied, count(*) AS n, sum(n_units)::bigint AS n_units, (array_agg(reason ORDER BY action_id DESC))[1] AS reason
 FROM retry_action WHERE task_id = :task_id GROUP BY rule_name, action, kind, is_applied ORDER BY n DESC, rule_name LIMIT 20;
 
+-- name: drop_over()!
+-- Forgets avoidances that are over.
+DELETE FROM task_avoid t USING (SELECT task_id, queue_id FROM task_avoid WHERE until_at <= now() FOR UPDATE SKIP LOCKED) o
+WHERE t.task_id = o.task_id AND t.queue_id = o.queue_id;
+
 -- name: drop_old(days)$
--- Forgets what was done about failures long ago, and avoidances that are over.
-WITH over AS (
-    DELETE FROM task_avoid t USING (SELECT task_id, queue_id FROM task_avoid WHERE until_at <= now() FOR UPDATE SKIP LOCKED) o
-    WHERE t.task_id = o.task_id AND t.queue_id = o.queue_id
-), gone AS (
-    DELETE FROM retry_action WHERE at < now() - make_interval(days => :days) RETURNING 1
-)
-SELECT count(*) FROM gone;
+-- Forgets what was done about failures long ago.
+WITH gone AS (DELETE FROM retry_action WHERE at < now() - make_interval(days => :days) RETURNING 1) SELECT count(*) FROM gone;
 
 -- name: newest_failures(since, n)
 -- Failed and closed run jobs that ended since then, the newest first, with the task of each, its limits as they are now, and the attempt that followed.
@@ -158,7 +152,8 @@ FROM task t JOIN task_template p USING (task_id, version) JOIN community c USING
 
 -- name: slots()
 -- What a slot of each queue offers, whether it takes jobs, and whether it writes any storage; without what fills the queues, which costs more.
-SELECT q.queue_id, q.name, c.name AS community, q.status, q.cores, q.memory_mb, q.disk_mb, q.max_wall_seconds, q.gpus, q.architecture,
+SELECT q.queue_id, q.name, c.name AS community, q.status, q.cores, q.memory_mb, q.disk_mb, q.max_wall_seconds, q.gpus, q.architecture, q.nodes,
+    q.gpu_model, q.gpu_memory_mb,
     EXISTS (SELECT 1 FROM queue_storage s JOIN storage_endpoint e USING (endpoint_id) WHERE s.queue_id = q.queue_id AND s.write_order IS NOT NULL AND e.can_write)
         AS can_write
 FROM queue q JOIN community c USING (community_id) ORDER BY q.name;

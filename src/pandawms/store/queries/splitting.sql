@@ -8,13 +8,17 @@ SELECT task_file_id, boundary, memory_mb, wall_seconds, units_per_job FROM task_
 
 -- name: course(task_id)^
 -- How many run jobs of a task are first attempts, how many units wait for another one (up to 1,000), and whether its scouts have been judged,
--- or need not be, as the task has had a verdict.
-SELECT (SELECT count(*) FROM job j JOIN requirement q USING (requirement_id) WHERE j.task_id = :task_id AND j.attempt = 1 AND q.kind = 'run')
-    + (SELECT count(*) FROM job_archive a JOIN requirement q USING (requirement_id) WHERE a.task_id = :task_id AND a.attempt = 1 AND q.kind = 'run') AS n_first,
+-- or need not be, as the task has had a verdict. Of a task that keeps the first number, jobs are not counted.
+SELECT coalesce((SELECT t.n_first_jobs::bigint FROM task t WHERE t.task_id = :task_id), (SELECT count(*) FROM job j JOIN requirement q USING (requirement_id) WHERE j.task_id = :task_id AND j.attempt = 1 AND q.kind = 'run')
+    + (SELECT count(*) FROM job_archive a JOIN requirement q USING (requirement_id) WHERE a.task_id = :task_id AND a.attempt = 1 AND q.kind = 'run')
+    - (SELECT coalesce(sum(g.n_copies - 1), 0) FROM clone_group g WHERE g.task_id = :task_id AND g.attempt = 1)) AS n_first,
     (SELECT count(*) FROM (
         SELECT 1 FROM task_file u WHERE u.task_id = :task_id AND u.standing = 'ready' AND u.attempt > 0 LIMIT 1000) a) AS n_again,
     EXISTS (SELECT 1 FROM task_event e WHERE e.task_id = :task_id AND e.event IN ('judge_scouts', 'avalanche', 'exhaust'))
         OR EXISTS (SELECT 1 FROM task t WHERE t.task_id = :task_id AND t.round > 1) AS is_judged;
+
+-- name: count_first(task_id, n_first)!
+UPDATE task SET n_first_jobs = :n_first WHERE task_id = :task_id;
 
 -- name: number_files(task_dataset_id, file_ids)!
 -- Files of a secondary input that have no number get the next ones, in the order given.
@@ -45,20 +49,21 @@ ORDER BY f.job_id, f.n;
 UPDATE task_dataset td SET n_given = a.n FROM unnest(:task_dataset_ids::bigint[], :n_given::bigint[]) AS a (task_dataset_id, n)
 WHERE td.task_dataset_id = a.task_dataset_id;
 
--- name: refuse(task_file_ids, values, code, text, limit_value)$
--- Ready units of which no job can be made have failed for good, and say why; the caller took them out of their ranges. Returns how many.
-WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest(:task_file_ids::bigint[], :values::double precision[]) AS a (task_file_id, value)
-), refused AS (
+-- name: untried_of_group(task_dataset_id, boundary, after, n)
+-- Ready units of a group that no job has had, with numbers above `after`, in their order.
+SELECT task_file_id, task_dataset_id, file_id, number, first_event, n_events, attempt, job_id, NULL::bigint AS size_bytes, max_attempts, is_ranged
+FROM task_file WHERE task_dataset_id = :task_dataset_id AND number > :after AND boundary = :boundary AND status = 'ready' AND attempt = 0
+ORDER BY number LIMIT :n;
+
+-- name: refuse(task_file_ids, values, code, text, limit_value)
+-- Ready units of which no job can be made have failed for good, and say why; the caller took them out of their ranges. Returns what changes for their inputs.
+WITH refused AS (
     UPDATE task_file u SET status = 'failed', max_attempts = u.attempt, is_ranged = false, judged_job_id = u.job_id, reason = jsonb_strip_nulls(
         jsonb_build_object('code', :code::text, 'text', :text::text, 'limit', :limit_value::double precision, 'value', a.value))
-    FROM asked a WHERE u.task_file_id = a.task_file_id AND u.status = 'ready' RETURNING u.task_dataset_id
-), totals AS MATERIALIZED (
-    SELECT task_dataset_id, count(*) AS n FROM refused GROUP BY 1 ORDER BY 1
-), counted AS (
-    UPDATE task_dataset td SET n_used = n_used + t.n, n_failed = n_failed + t.n FROM totals t WHERE td.task_dataset_id = t.task_dataset_id
+    FROM unnest(:task_file_ids::bigint[], :values::double precision[]) AS a (task_file_id, value)
+    WHERE u.task_file_id = a.task_file_id AND u.status = 'ready' RETURNING u.task_dataset_id
 )
-SELECT coalesce(sum(n), 0) FROM totals;
+SELECT task_dataset_id, count(*) AS n, count(*) AS used, count(*) AS failed FROM refused GROUP BY 1 ORDER BY 1;
 
 -- name: refuse_unborn(task_id, task_dataset_id, numbers, first_events, n_events, values, code, text, limit_value)$
 -- The same for units without a row: they get one.

@@ -64,9 +64,9 @@ SELECT task_id FROM task WHERE owner_id = :owner_id AND name = :name ORDER BY ta
 -- name: names_of(owner_id)
 SELECT name FROM task WHERE owner_id = :owner_id ORDER BY task_id DESC LIMIT 200;
 
--- name: explain(task_id, reason, seconds)!
--- Keeps why a task waits and when to look again; not a change of status.
-UPDATE task SET reason = :reason, next_look_at = now() + make_interval(secs => :seconds) WHERE task_id = :task_id;
+-- name: explain(task_id, reason, seconds, unless)!
+-- Keeps why a task waits (unless it is in one of these statuses) and when to look again; not a change of status.
+UPDATE task SET reason = CASE WHEN status = ANY (:unless::text[]) THEN reason ELSE :reason::jsonb END, next_look_at = now() + make_interval(secs => :seconds) WHERE task_id = :task_id;
 
 -- name: touch(task_ids)!
 INSERT INTO task_touch (task_id) SELECT DISTINCT task_id FROM unnest(:task_ids::bigint[]) AS t (task_id);

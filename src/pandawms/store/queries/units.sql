@@ -63,53 +63,58 @@ FROM unnest(:task_ids::bigint[]) AS w (task_id);
 -- Holds the ranges of a task: before units, as who makes jobs does.
 SELECT 1 FROM task_range WHERE task_id = :task_id ORDER BY from_number FOR UPDATE;
 
--- name: reopen_failed(task_id, more_attempts)$
--- Failed and cancelled units get more attempts and are ready again (in no range, if they have a row); returns how many. A failed unit that had attempts left
--- was not counted as failed.
+-- name: failed(task_id)
+-- The failed and cancelled units of a task, not locked.
+SELECT task_file_id FROM task_file
+WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status IN ('failed', 'cancelled');
+
+-- name: reopen_failed(task_file_ids, more_attempts)
+-- Failed and cancelled units, which the caller has locked, get more attempts and are ready again, in no range. Returns what changes for their inputs. A failed
+-- unit that had attempts left was not counted as failed.
 WITH units AS MATERIALIZED (
     SELECT task_file_id, status = 'cancelled' OR attempt >= max_attempts AS was_counted FROM task_file
-    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id)) AND status IN ('failed', 'cancelled')
-    ORDER BY task_file_id FOR NO KEY UPDATE
+    WHERE task_file_id = ANY (:task_file_ids::bigint[]) AND status IN ('failed', 'cancelled')
 ), again AS (
     UPDATE task_file u SET status = 'ready', max_attempts = u.attempt + :more_attempts, is_ranged = false
     FROM units o WHERE u.task_file_id = o.task_file_id RETURNING u.task_dataset_id, o.was_counted
-), untouched AS (
-    UPDATE task_range SET status = 'ready' WHERE task_id = :task_id AND status = 'cancelled' RETURNING task_dataset_id, to_number - from_number + 1 AS n
-), totals AS MATERIALIZED (
-    SELECT task_dataset_id, sum(n) AS n, sum(counted) AS counted FROM (
-        SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was_counted) AS counted FROM again GROUP BY 1
-        UNION ALL
-        SELECT task_dataset_id, n, n FROM untouched
-    ) a GROUP BY 1 ORDER BY 1
-), counted AS (
-    UPDATE task_dataset td SET n_used = n_used - c.n, n_failed = n_failed - c.counted FROM totals c WHERE td.task_dataset_id = c.task_dataset_id
 )
-SELECT coalesce(sum(n), 0) FROM totals;
+SELECT task_dataset_id, count(*) AS n, -count(*) AS used, -count(*) FILTER (WHERE was_counted) AS failed FROM again GROUP BY 1 ORDER BY 1;
 
--- name: cancel_rest(task_id)$
--- Units that nothing will process any more; counted as failed so that the task can end. Ranges without rows are cancelled as such. The caller holds
--- the ranges.
-WITH stopped AS (
-    SELECT task_file_id, task_dataset_id, status AS was FROM task_file
-    WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id))
-        AND (status IN ('pending', 'ready') OR (status = 'failed' AND attempt < max_attempts)) ORDER BY task_file_id FOR NO KEY UPDATE
+-- name: reopen_ranges(task_id)
+-- The cancelled ranges of a task, which the caller holds, are ready again; returns what changes for their inputs.
+WITH again AS (
+    UPDATE task_range SET status = 'ready' WHERE task_id = :task_id AND status = 'cancelled' RETURNING task_dataset_id, to_number - from_number + 1 AS n
+)
+SELECT task_dataset_id, sum(n) AS n, -sum(n) AS used, -sum(n) AS failed FROM again GROUP BY 1 ORDER BY 1;
+
+-- name: open_units(task_id)
+-- Units of a task that wait for a job, not locked.
+SELECT task_file_id FROM task_file
+WHERE task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id))
+    AND (status IN ('pending', 'ready') OR (status = 'failed' AND attempt < max_attempts));
+
+-- name: cancel_units(task_file_ids)
+-- Units, which the caller has locked, that wait for a job are cancelled; they are counted as failed so that the task can end. Returns what changes for their
+-- inputs.
+WITH units AS MATERIALIZED (
+    SELECT task_file_id, status AS was FROM task_file WHERE task_file_id = ANY (:task_file_ids::bigint[])
+        AND (status IN ('pending', 'ready') OR (status = 'failed' AND attempt < max_attempts))
 ), cancelled AS (
-    UPDATE task_file u SET status = 'cancelled' FROM stopped WHERE u.task_file_id = stopped.task_file_id RETURNING u.task_dataset_id, stopped.was
-), rows_only AS (
-    DELETE FROM task_range WHERE task_id = :task_id AND has_rows
-), untouched AS (
+    UPDATE task_file u SET status = 'cancelled' FROM units n WHERE u.task_file_id = n.task_file_id RETURNING u.task_dataset_id, n.was
+)
+SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was <> 'failed') AS used, count(*) AS failed FROM cancelled GROUP BY 1 ORDER BY 1;
+
+-- name: drop_ranges_of_rows(task_id)!
+-- The ranges of a task, which the caller holds, whose units have rows of their own that say what became of them.
+DELETE FROM task_range WHERE task_id = :task_id AND has_rows;
+
+-- name: cancel_ranges(task_id)
+-- Untouched units without rows are cancelled as ranges, which the caller holds; returns what changes for their inputs.
+WITH cancelled AS (
     UPDATE task_range SET status = 'cancelled' WHERE task_id = :task_id AND NOT has_rows AND status = 'ready'
     RETURNING task_dataset_id, to_number - from_number + 1 AS n
-), totals AS MATERIALIZED (
-    SELECT task_dataset_id, sum(n) AS n, sum(unused) AS unused FROM (
-        SELECT task_dataset_id, count(*) AS n, count(*) FILTER (WHERE was <> 'failed') AS unused FROM cancelled GROUP BY 1
-        UNION ALL
-        SELECT task_dataset_id, n, n FROM untouched
-    ) a GROUP BY 1 ORDER BY 1
-), counted AS (
-    UPDATE task_dataset td SET n_used = n_used + c.unused, n_failed = n_failed + c.n FROM totals c WHERE td.task_dataset_id = c.task_dataset_id
 )
-SELECT coalesce(sum(n), 0) FROM totals;
+SELECT task_dataset_id, sum(n) AS n, sum(n) AS used, sum(n) AS failed FROM cancelled GROUP BY 1 ORDER BY 1;
 
 -- name: progress(task_id)^
 -- What decides the verdict, in one snapshot: units of the master inputs by outcome, whether more may come, whether units wait for a job, and whether jobs

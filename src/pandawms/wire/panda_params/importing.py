@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pandawms.domain.errors import Invalid
-from pandawms.wire.panda_params import files, limits, program, splitting, words
+from pandawms.wire.panda_params import cloning, clustering, files, limits, program, splitting, words
 from pandawms.wire.panda_params.draft import Draft, Imported
 from pandawms.wire.panda_params.reasons import REASONS
 
@@ -19,7 +19,7 @@ TAKEN = frozenset({
     "disableAutoFinish", "skipScout", "scoutSuccessRate", "respectSplitRule", "noInput", "nEvents", "nFiles", "nSkipFiles", "nEventsPerInputFile",
     "nEventsPerFile", "nEventsPerJob", "nFilesPerJob", "nMaxFilesPerJob", "nGBPerJob", "tgtNumEventsPerJob", "tgtMaxOutputForNG", "totNumJobs",
     "maxNumJobs", "respectLB", "dsForIN", "allowEmptyInput", "ignoreMissingInDS", "waitInput", "reuseSecOnDemand", "orderInputBy", "useRealNumEvents",
-    "getNumEventsInMetadata", "runUntilClosed",
+    "getNumEventsInMetadata", "runUntilClosed", "useJobCloning", "fineGrainedProc",
 })  # fmt: skip
 """Keys that have a field."""
 KNOWN = TAKEN | REASONS.keys()
@@ -44,6 +44,8 @@ def imported(params: Mapping[str, Any]) -> Imported:
     limits.retries(draft)
     limits.goal(draft)
     limits.routing(draft)
+    cloning.cloning(draft)
+    clustering.clustering(draft)
     _fit(draft)
     _rest(draft)
     return Imported(_in_order(draft.document), draft.mapped, draft.unmapped, draft.notes)
@@ -110,7 +112,7 @@ def _rest(draft: Draft) -> None:
 
 def _in_order(document: Mapping[str, Any]) -> dict[str, Any]:
     order = (
-        "name", "description", "program", "build", "inputs", "split", "outputs", "merge", "resources", "scouts", "goal", "retry", "priority", "queues",
-        "exclude_queues",
+        "name", "description", "program", "build", "inputs", "split", "outputs", "merge", "resources", "scouts", "cloning", "goal", "retry", "priority",
+        "queues", "exclude_queues",
     )  # fmt: skip
     return {key: document[key] for key in order if document.get(key) not in (None, {}, [])}

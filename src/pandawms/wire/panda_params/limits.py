@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pandawms.wire.panda_params import words
+from pandawms.wire.panda_params import gpu, words
 from pandawms.wire.panda_params.draft import Draft
 
 HS06_A_CORE = 10
@@ -94,13 +94,19 @@ def _architecture(draft: Draft) -> None:
     found = re.search(r"x86_64|aarch64|arm64|ppc64le", str(text))
     if found:
         draft.map("architecture", "resources.architecture", found[0].replace("arm64", "aarch64"))
-    if "nvidia" in str(text) or "gpu_spec" in str(text):
-        draft.map("architecture", "resources.architecture" if found else "resources.gpus")
-        draft.put("resources.gpus", 1)
+    wanted = gpu.wanted(str(text))
+    if wanted is not None:
+        paths = [f"resources.{name}" for name in wanted.fields]
+        draft.map("architecture", ", ".join(["resources.architecture", *paths] if found else paths))
+        for name, value in wanted.fields.items():
+            draft.put(f"resources.{name}", value)
     if "architecture" not in draft.mapped:
         draft.drop("architecture", "no processor is named in it; releases and platforms are what a site offers")
-    elif found is None or str(text) != found[0]:
-        draft.note("architecture", "only the processor and the need of a GPU are kept")
+    elif wanted is not None:
+        lost = f"; left out: {', '.join(wanted.lost)}" if wanted.lost else ""
+        draft.note("architecture", f"the processor and the GPU are kept, PanDA gives one GPU to a job{lost}")
+    elif found is not None and str(text) != found[0]:
+        draft.note("architecture", "only the processor is kept")
 
 
 def retries(draft: Draft) -> None:

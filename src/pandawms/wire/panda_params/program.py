@@ -155,7 +155,7 @@ def _serials(draft: Draft, items: Mapping[int, Mapping[str, Any]]) -> None:
             continue
         try:
             offset = int(item["offset"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             offset = -1
         where, field = f"jobParameters[{n}].offset", "split.first_serial" if kind == "number" else "split.seed_offset"
         if not 0 <= offset <= 1_000_000_000:

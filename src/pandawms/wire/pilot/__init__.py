@@ -8,11 +8,13 @@ Knows nothing of HTTP, of storage or of the database.
 from pandawms.wire.pilot.claim import (
     ClaimAnswer,
     ClaimRequest,
+    Each,
     Environment,
     InputFile,
     JobSpec,
     LogTarget,
     OutputFile,
+    Payload,
     Resources,
     Sandbox,
     Step,
@@ -23,6 +25,7 @@ from pandawms.wire.pilot.heartbeat import BeatVerdict, HeartbeatAnswer, Heartbea
 from pandawms.wire.pilot.protocol import PROTOCOL
 from pandawms.wire.pilot.report import (
     JobReport,
+    PayloadReport,
     ReportAnswer,
     ReportRequest,
     ReportVerdict,
@@ -35,6 +38,7 @@ __all__ = [
     "BeatVerdict",
     "ClaimAnswer",
     "ClaimRequest",
+    "Each",
     "Environment",
     "HeartbeatAnswer",
     "HeartbeatRequest",
@@ -44,6 +48,8 @@ __all__ = [
     "JobSpec",
     "LogTarget",
     "OutputFile",
+    "Payload",
+    "PayloadReport",
     "Phase",
     "ReportAnswer",
     "ReportRequest",

@@ -10,7 +10,8 @@ class ClaimRequest:
     """What a slot can run now. `claim_id` is made by the pilot; the same one again gives the same jobs.
 
     `remaining_seconds` is what is left of the slot (None: no end known), `wait_seconds` (0 to 50) how long the server
-    may hold the call open while nothing is there.
+    may hold the call open while nothing is there. A slot has `nodes` nodes; cores, memory_mb, disk_mb and gpus are those
+    of each. A pilot that does not know of nodes has one, and GPUs of a model that nobody knows.
     """
 
     protocol: int
@@ -27,6 +28,9 @@ class ClaimRequest:
     architecture: str = ""
     gpus: int = 0
     wait_seconds: float = 0.0
+    nodes: int = 1
+    gpu_model: str = ""
+    gpu_memory_mb: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,14 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one job may use. Zero means that nothing is limited."""
+    """What one job may use, on each of its nodes. Zero means that nothing is limited."""
 
     cores: int = 1
     memory_mb: int = 0
     disk_mb: int = 0
     wall_seconds: int = 0
+    nodes: int = 1
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,11 +119,40 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Payload:
+    """One of the payloads of a job, run in a folder of its own with the files of the program and the job's own inputs beside it.
+
+    `n` is its place in the job, by which it is reported.
+    """
+
+    n: int
+    command: str
+    inputs: tuple[InputFile, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
+    text_files: dict[str, str] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
+
+
+@dataclass(frozen=True)
+class Each:
+    """How the payloads of a job are run: so many `at_once`, which share cores and memory equally; one that takes longer than `wall_seconds` (0: no such
+    limit) is ended and failed; after `stop_after_failures` (0: never) no further one begins."""
+
+    at_once: int = 1
+    wall_seconds: int = 0
+    stop_after_failures: int = 0
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """All that a pilot needs to run one job. `kind` is run, merge or build; `command` goes to /bin/sh as it is.
 
+    Where there are `payloads`, they are run in place of the command, which fails in a pilot that does not know them.
+
     Where there are `steps`, they are run one after the other in place of the command, which does the same for a pilot that does not know them.
     `text_files` are written into the work folder before the payload starts (path to content).
+    A job that has copies has a `gate`, run or store: before it runs its payload, or stores its outputs, its pilot says so by a heartbeat of that phase,
+    and goes on only when the answer is ok. (What a pilot stores that does not know gates is refused when another copy has won.)
     """
 
     job_id: int
@@ -136,6 +171,9 @@ class JobSpec:
     log: LogTarget = field(default_factory=LogTarget)
     traits: Traits = field(default_factory=Traits)
     steps: tuple[Step, ...] = ()
+    payloads: tuple[Payload, ...] = ()
+    each: Each = field(default_factory=Each)
+    gate: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pandawms.wire.pilot.report import PayloadReport
+
 Phase = Literal["stage_in", "running", "stage_out"]
 
 
 @dataclass(frozen=True)
 class JobBeat:
-    """One job that this pilot holds, with what it has used so far."""
+    """One job that this pilot holds, with what it has used so far; `payloads` are those that succeeded and that no answer has named yet."""
 
     job_id: int
     claim_id: str
@@ -20,6 +22,7 @@ class JobBeat:
     cpu_seconds: float = 0.0
     max_rss_mb: float = 0.0
     disk_mb: float = 0.0
+    payloads: tuple[PayloadReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,13 @@ class HeartbeatRequest:
 class BeatVerdict:
     """`ok`; `kill`: stop the payload and report; `gone`: it is no longer this pilot's, delete its outputs, say nothing.
 
-    A word that a pilot does not know counts as `ok`.
+    A word that a pilot does not know counts as `ok`. Those of the told `payloads` that are taken are done, with their outputs, whatever becomes of the job.
     """
 
     job_id: int
     verdict: str
     reason: str = ""
+    payloads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,23 @@ class StepUse:
 
 
 @dataclass(frozen=True)
+class PayloadReport:
+    """What became of the n-th payload of a job; what it wrote counts when it succeeded. Payloads that were not reached, or not through, have none."""
+
+    n: int
+    outcome: Outcome
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_mb: float = 0.0
+    outputs: tuple[WrittenFile, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobReport:
-    """The end of one job. `wall_seconds` is the payload's, by the pilot's own steady clock; `disk_mb` the most that its work folder was seen to hold."""
+    """The end of one job. `wall_seconds` is the payload's, by the pilot's own steady clock; `disk_mb` the most that its work folder was seen to hold.
+
+    A job of several payloads tells of all that came to an end, also of those that a heartbeat told before.
+    """
 
     job_id: int
     claim_id: str
@@ -46,6 +61,7 @@ class JobReport:
     disk_mb: float = 0.0
     outputs: tuple[WrittenFile, ...] = ()
     steps: tuple[StepUse, ...] = ()
+    payloads: tuple[PayloadReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,12 +76,16 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class ReportVerdict:
-    """`accepted`; `repeated`: this report was taken before, a success; `refused`: too late, delete the outputs."""
+    """`accepted`; `repeated`: this report was taken before, a success; `refused`: too late, delete the outputs.
+
+    Of a job of several payloads the outputs of `payloads` are kept whatever the verdict is, and those of all others are to be deleted.
+    """
 
     job_id: int
     verdict: str
     status: str = ""
     reason: str = ""
+    payloads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

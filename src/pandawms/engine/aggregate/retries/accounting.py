@@ -1,7 +1,5 @@
 """Decides what a failed try costs, and whether it ran out of memory. Pure."""
 
-import re
-
 from pandawms.domain.codes import Code, Domain, Owner
 from pandawms.domain.machine import Word
 from pandawms.domain.outcome import Outcome
@@ -21,7 +19,7 @@ KILLED = 9
 NEARLY_ALL = 0.9
 """A job that was killed when it had this part of its memory ran out of it."""
 
-_WORDS = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|[Oo]ut of memory|oom-kill", re.ASCII)
+_WORDS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "Out of memory", "out of memory", "oom-kill")
 """How programs and kernels say it."""
 
 
@@ -50,7 +48,7 @@ def is_out_of_memory(failure: Failure) -> bool:
     outcome = failure.outcome
     if outcome.domain != Domain.PAYLOAD:
         return False
-    return outcome.row in OUT_OF_MEMORY or _was_killed_full(failure, outcome) or _WORDS.search(outcome.message) is not None
+    return outcome.row in OUT_OF_MEMORY or _was_killed_full(failure, outcome) or any(words in outcome.message for words in _WORDS)
 
 
 def _was_killed_full(failure: Failure, outcome: Outcome) -> bool:

@@ -9,6 +9,8 @@ from pandawms.domain.queue import PERMITS, QueueStatus
 from pandawms.engine.aggregate.retries.values import FailedUnit, Failure, TaskPicture
 from pandawms.engine.ordering import applied
 from pandawms.engine.requirements import effective
+from pandawms.engine.slots import may_run_in
+from pandawms.store.payloads import FailedPayload
 from pandawms.store.retry_rules import FailedJob, Slot, Unjudged
 from pandawms.wire.document import TaskDocument
 from pandawms.wire.document_view import primary
@@ -44,16 +46,7 @@ def task_picture(document: TaskDocument, *, task_id: int, community: str, learne
 
 def is_usable(slot: Slot, document: TaskDocument, community: str) -> bool:
     """Whether a task may use a queue for what it needs beside memory and time (the lasting rules of the broker)."""
-    wanted = document.resources
-    return (
-        slot.community == community
-        and (not document.queues or slot.name in document.queues)
-        and slot.name not in document.exclude_queues
-        and slot.cores >= wanted.cores
-        and slot.gpus >= wanted.gpus
-        and slot.disk_mb >= wanted.disk_mb
-        and ("any" in (wanted.architecture, slot.architecture) or wanted.architecture == slot.architecture)
-    )
+    return may_run_in(slot, document, community, document.resources) and slot.disk_mb >= document.resources.disk_mb
 
 
 def _is_open(slot: Slot, memory_mb: int, wall_seconds: int) -> bool:
@@ -83,6 +76,14 @@ def is_about_data(job: FailedJob) -> bool:
     return job.outcome.domain == Domain.DATA
 
 
-def unit(row: Unjudged) -> FailedUnit:
-    """Returns a unit whose job failed."""
-    return FailedUnit(**{name: getattr(row, name) for name in FailedUnit.__dataclass_fields__})
+def payload_failure(payload: FailedPayload, n_units: int) -> Failure:
+    """Returns how a payload of a job failed that had so many units to be judged."""
+    return Failure(
+        payload.job_id, payload.outcome, payload.queue_id, payload.queue, False, payload.attempt, payload.cores, payload.memory_mb, payload.wall_seconds,
+        payload.max_rss_mb, n_units,
+    )  # fmt: skip
+
+
+def unit(row: Unjudged, payload: int | None = None) -> FailedUnit:
+    """Returns a unit whose job failed, or the n-th payload of its job."""
+    return FailedUnit(**{name: getattr(row, name) for name in Unjudged.__dataclass_fields__}, payload=payload)

@@ -6,12 +6,13 @@ Each job's failure is matched against the rules once; each of its units gets its
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 from pandawms.domain.retry_rule import Action, Kind, Rule
 from pandawms.engine.aggregate.retries import growing, telling
 from pandawms.engine.aggregate.retries.accounting import MOST_FREE, Cost, cost, is_ordered, is_out_of_memory
 from pandawms.engine.aggregate.retries.choosing import Chooser, Chosen
-from pandawms.engine.aggregate.retries.values import OWN_STEP, Act, Avoidance, Changes, FailedUnit, Failure, Judged, Plan, TaskPicture
+from pandawms.engine.aggregate.retries.values import OWN_STEP, Act, Avoidance, Changes, FailedUnit, Failure, FailureKey, Judged, Plan, TaskPicture
 from pandawms.store.retry_rules import Decision
 
 MAX_IGNORED = 10
@@ -31,15 +32,15 @@ class _Pass:
     avoided: dict[int, Avoidance] = field(default_factory=dict)
 
 
-def plan(task: TaskPicture, rules: Sequence[Rule], failures: Mapping[int, Failure], units: Sequence[FailedUnit],
+def plan(task: TaskPicture, rules: Sequence[Rule], failures: Mapping[Any, Failure], units: Sequence[FailedUnit],
          clock: Callable[[], float] = perf_counter) -> Plan:  # fmt: skip
-    """Decides about all units; `failures` tells how the job of each of them ended."""
+    """Decides about all units; `failures` tells, by their `failure`, how the job (or the payload) of each of them ended."""
     made = _Pass(task, Chooser(task, rules if task.use_rules else (), clock))
-    by_job: dict[int, list[FailedUnit]] = {}
+    by_failure: dict[FailureKey, list[FailedUnit]] = {}
     for unit in units:
-        by_job.setdefault(unit.job_id, []).append(unit)
-    for job_id, its in by_job.items():
-        _judge(made, failures[job_id], its)
+        by_failure.setdefault(unit.failure, []).append(unit)
+    for key, its in by_failure.items():
+        _judge(made, failures[key], its)
     level = _level(task, made.pairs)
     if level is not None:
         made.acts.append(telling.raised_task(task, level, sum(after.memory_mb != unit.memory_mb for unit, after in made.pairs)))

@@ -10,12 +10,13 @@ from pandawms.engine.aggregate.retries import picture
 from pandawms.engine.aggregate.retries.choosing import in_force
 from pandawms.engine.aggregate.retries.defaults import BUILT_IN
 from pandawms.engine.aggregate.retries.plan import plan
-from pandawms.engine.aggregate.retries.values import Act, Failure, Plan, TaskPicture
+from pandawms.engine.aggregate.retries.values import Act, Failure, FailureKey, Plan, TaskPicture
 from pandawms.engine.services import Services
-from pandawms.store import retry_rules, tasks, units
+from pandawms.store import payloads, retry_rules, tasks, units
 from pandawms.store.database import Connection
 from pandawms.store.retry_rules import Done, Unjudged
 from pandawms.wire.checks import decode_document
+from pandawms.wire.document_view import has_payloads
 
 log = structlog.get_logger()
 
@@ -34,30 +35,41 @@ async def retry(connection: Connection, services: Services, task: tasks.Task) ->
     waiting = await retry_rules.unjudged(connection, task.task_id, MOST_JUDGED)
     if not waiting:
         return 0
-    failures = await _failures(connection, waiting)
+    own = await _own_failures(connection, task, waiting)
+    failures = await _failures(connection, [row for row in waiting if (row.job_id, row.task_file_id) not in own])
+    sizes = Counter(row.job_id for row in waiting)
+    failures |= {(payload.job_id, payload.n): picture.payload_failure(payload, sizes[payload.job_id]) for payload in own.values()}
     rules = in_force(BUILT_IN, [row.rule for row in await retry_rules.rules(connection)])
     readers = await retry_rules.readers(connection, _about_place(rules, failures)[:MOST_LOOKED_UP])
     task_picture = await _picture(connection, task, readers)
-    decided = plan(task_picture, rules, failures, [picture.unit(row) for row in waiting])
+    places = {pair: payload.n for pair, payload in own.items()}
+    decided = plan(task_picture, rules, failures, [picture.unit(row, places.get((row.job_id, row.task_file_id))) for row in waiting])
     await _apply(connection, task.task_id, decided)
     if len(waiting) == MOST_JUDGED:
         await tasks.touch(connection, [task.task_id])
     return len(waiting)
 
 
-async def _failures(connection: Connection, waiting: Sequence[Unjudged]) -> Mapping[int, Failure]:
+async def _own_failures(connection: Connection, task: tasks.Task, waiting: Sequence[Unjudged]) -> dict[tuple[int, int], payloads.FailedPayload]:
+    """How the payloads of units failed, by job and unit; nothing for those whose whole job failed."""
+    if not has_payloads(decode_document(task.document)):
+        return {}
+    return await payloads.failures(connection, [(row.job_id, row.task_file_id) for row in waiting])
+
+
+async def _failures(connection: Connection, waiting: Sequence[Unjudged]) -> dict[FailureKey, Failure]:
     sizes = Counter(row.job_id for row in waiting)
     jobs = await retry_rules.failures(connection, sorted(sizes))
     copies = await retry_rules.with_other_copies(connection, [job for job in jobs.values() if picture.is_about_data(job)])
     return {job_id: picture.failure(jobs[job_id], copies, n_units) if job_id in jobs else picture.gone(job_id) for job_id, n_units in sizes.items()}
 
 
-def _about_place(rules: Sequence[Rule], failures: Mapping[int, Failure]) -> list[int]:
+def _about_place(rules: Sequence[Rule], failures: Mapping[FailureKey, Failure]) -> list[int]:
     """The jobs for which a rule may have a queue avoided."""
     places = {(rule.domain, rule.code) for rule in rules if rule.kind is Kind.PLACE and rule.mode is Mode.ACTIVE}
     given = {(f.outcome.domain, f.outcome.code) for f in failures.values()}
     concerned = {(domain, code) for domain, code in given if places & {(domain, code), (domain, None), (None, None)}}
-    return [job_id for job_id, f in failures.items() if (f.outcome.domain, f.outcome.code) in concerned]
+    return list(dict.fromkeys(f.job_id for f in failures.values() if (f.outcome.domain, f.outcome.code) in concerned))
 
 
 async def _picture(connection: Connection, task: tasks.Task, readers: Collection[int] | None) -> TaskPicture:

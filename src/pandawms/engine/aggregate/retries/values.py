@@ -11,6 +11,10 @@ OWN_STEP = "retry.memory_step_mb"
 """The name of the rule that a task file makes with this field."""
 
 
+FailureKey = int | tuple[int, int]
+"""A job, or a payload of a job by its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a job ended that did not do its work, where, and what it had been given.
@@ -35,7 +39,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FailedUnit:
-    """A unit whose last job failed: its counters and limits (those that are None are the task's), and what earlier failures have changed for its next job."""
+    """A unit whose last job failed: its counters and limits (those that are None are the task's), and what earlier failures have changed for its next job.
+
+    `payload` is its place in a job of several payloads, where its own payload failed.
+    """
 
     task_file_id: int
     job_id: int
@@ -48,6 +55,12 @@ class FailedUnit:
     memory_mb: int | None = None
     wall_seconds: int | None = None
     units_per_job: int | None = None
+    payload: int | None = None
+
+    @property
+    def failure(self) -> FailureKey:
+        """Which failure it is judged by: that of its own payload where its job had several, else that of the job."""
+        return self.job_id if self.payload is None else (self.job_id, self.payload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from pandawms.engine.broker.rules.architecture import ARCHITECTURE
 from pandawms.engine.broker.rules.avoided import AVOIDED
 from pandawms.engine.broker.rules.backlog import BACKLOG
 from pandawms.engine.broker.rules.community import COMMUNITY
+from pandawms.engine.broker.rules.gpu_model import GPU_MODEL
 from pandawms.engine.broker.rules.input_data import INPUT_DATA
 from pandawms.engine.broker.rules.listed import LISTED
 from pandawms.engine.broker.rules.output_storage import OUTPUT_STORAGE
-from pandawms.engine.broker.rules.size import CORES, DISK, GPUS, MEMORY, WALL_TIME
+from pandawms.engine.broker.rules.size import CORES, DISK, GPU_MEMORY, GPUS, MEMORY, NODES, WALL_TIME
 from pandawms.engine.broker.rules.status import STATUS
 from pandawms.plugins.broker_rule import BrokerRule
 
-LASTING: tuple[BrokerRule, ...] = (LISTED, COMMUNITY, ARCHITECTURE, GPUS, CORES, MEMORY, DISK, WALL_TIME)
+LASTING: tuple[BrokerRule, ...] = (LISTED, COMMUNITY, ARCHITECTURE, GPUS, GPU_MODEL, GPU_MEMORY, NODES, CORES, MEMORY, DISK, WALL_TIME)
 """Rules whose verdict does not change by waiting: a task that no queue passes can never run."""
 
 PASSING: tuple[BrokerRule, ...] = (STATUS, AVOIDED, INPUT_DATA, OUTPUT_STORAGE, BACKLOG)

@@ -1,4 +1,4 @@
-"""A job must fit into one slot of the queue: cores, memory, disk, wall time and GPUs are all the same comparison."""
+"""A job must fit into one slot of the queue: nodes, cores, memory, disk, wall time and GPUs are all the same comparison."""
 
 from dataclasses import dataclass
 
@@ -23,8 +23,10 @@ class Size:
         return Rejection(queue.name, self.name, f"a job needs {value} {self.what}, a slot has {limit}", limit, value)
 
 
+NODES = Size("nodes", "nodes", "nodes", "nodes")
 CORES = Size("cores", "cores", "cores", "cores")
 MEMORY = Size("memory", "memory_mb", "memory_mb", "MB of memory")
 DISK = Size("disk", "disk_mb", "disk_mb", "MB of disk")
 WALL_TIME = Size("wall_time", "wall_seconds", "max_wall_seconds", "s of wall time")
 GPUS = Size("gpus", "gpus", "gpus", "GPUs")
+GPU_MEMORY = Size("gpu_memory", "gpu_memory_mb", "gpu_memory_mb", "MB of memory on each GPU")

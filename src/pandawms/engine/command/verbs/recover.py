@@ -17,13 +17,14 @@ from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 from pandawms.engine.command import cascade
 from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
-from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, tasks, transient
+from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, tasks, transient, units
 from pandawms.store.endings import ending
 from pandawms.store.recovery import Orphan
 
 WAIT_SECONDS = 5.0
 MOST_LOOKS = 120
-"""So often a reader on its way is looked at, for ten minutes; then it is asked as it is, lest the recovery stay pending for ever."""
+"""So often readers are looked at, for ten minutes; then those on their way are asked as they are, and those with another command are left out and named, lest
+the recovery stay pending for ever."""
 STANDING = frozenset({TaskStatus.PAUSED, TaskStatus.THROTTLED})
 """Where a task stands still, its merges too."""
 PASSING = frozenset({
@@ -60,7 +61,8 @@ async def recover(given: Round, decision: Decision) -> Done | More:
 async def _named(given: Round) -> Lost | Done:
     connection, names = given.connection, list(given.arguments.get("files", ()))
     files = await recovery.outputs(connection, given.task.task_id, names)
-    missing = sorted(set(names) - {file.name for file in files})
+    before = await recovery.lost_before(connection, given.task.task_id, set(names) - {file.name for file in files})
+    missing = sorted(set(names) - {file.name for file in files} - before.keys())
     if missing:
         return Done(f"refused: there is no file {missing[0]} in its outputs")
     ids = [file.file_id for file in files]
@@ -69,11 +71,11 @@ async def _named(given: Round) -> Lost | Done:
         return Done(f"refused: task {next(iter(shared.values()))} wrote some of them; recover them there")
     jobs = await recovery.together(connection, await recovery.writers(connection, ids))
     known = await recovery.files_of(connection, jobs)
-    if await recovery.is_unended(connection, ids):
+    if await recovery.is_unended(connection, sorted({*ids, *known})):
         return Done("refused: some of them wait to be merged; recover them when they are")
     if set(ids) - set(known) or await _are_archived(given, jobs):
         return Done("refused: the details of the jobs that wrote some of them are archived; submit a new task for these inputs")
-    return Lost(jobs, known, ids)
+    return Lost(jobs, [*known, *before.values()], ids)
 
 
 async def _are_archived(given: Round, jobs: Sequence[int]) -> bool:
@@ -104,24 +106,36 @@ async def _unreadable(given: Round) -> Lost | Done | More:
 
 
 async def _begin(given: Round, lost: Lost) -> Done | More:
-    """Datasets first, then units, then tasks: as reports lock them."""
+    """Forks and ranges are held first; then datasets, units and tasks, as reports lock them."""
     connection, task = given.connection, given.task
+    await _hold_forks(given, lost.jobs)
+    await units.hold_ranges(connection, task.task_id)
     copies = await _copies(given, lost.files)
     made = await recovery.bury(connection, sorted({*lost.files, *copies}))
     for event, before, after in GRAVE_LIFE:
         for dataset_id in made:
             await events.log(connection, "dataset", dataset_id, event, before, after, WHO)
     await recovery.forget_replicas(connection, sorted({*lost.gone, *await _copies(given, lost.gone)}))
-    units = await recovery.reopen(connection, lost.jobs, given.services.options.retry_more_attempts)
-    forks = await recovery.unshare(connection, units)
+    opened = await recovery.reopen(connection, lost.jobs, given.services.options.retry_more_attempts)
+    copied = await recovery.unshare(connection, opened)
     removed = await recovery.remove_units(connection, [unit.task_file_id for unit in lost.orphans])
-    for task_id in sorted({task.task_id, *forks}):
+    for task_id in sorted({*copied, *([task.task_id] if opened or removed else [])}):
         await _open(given, task_id)
     if lost.orphans:
         await commands.relist(connection, task.task_id)
     readers = await _readers(given, [*lost.files, *copies], {task.task_id, *copies.values()})
-    counts = {"n_files": len(lost.files), "n_units": len(units) - removed if lost.orphans else len(units), "n_removed": removed, "n_forks": len(forks)}
+    counts = {"n_files": len(lost.files), "n_units": len(opened) - removed if lost.orphans else len(opened), "n_removed": removed, "n_forks": len(copied)}
     return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts})
+
+
+async def _hold_forks(given: Round, job_ids: Sequence[int]) -> None:
+    """Forks, and forks of these, that stand on units of these jobs are not judged, and not forked, meanwhile."""
+    wanted = await recovery.finished_by(given.connection, job_ids)
+    while wanted:
+        copies = await recovery.copies(given.connection, wanted)
+        for task_id in sorted(copies):
+            await tasks.hold(given.connection, task_id)
+        wanted = [unit_id for ids in copies.values() for unit_id in ids]
 
 
 async def _copies(given: Round, file_ids: Collection[int]) -> dict[int, int]:
@@ -165,11 +179,13 @@ async def _ask_readers(given: Round) -> Done | More:
         arguments: dict[str, Any] = {"reread": True, "reason": f"files of task {given.task.task_id} were lost: {given.reason}"[:1000]}
         asked += sorted(await commands.ask_many(given.connection, str(Verb.RECOVER), ready, given.command.asked_by, arguments))
     left = [task_id for task_id in left if task_id not in asked]
-    if left:
+    if left and n_looks <= MOST_LOOKS:
         return More(dict(given.progress) | {"readers": left, "asked": asked, "n_looks": n_looks}, WAIT_SECONDS)
     counts = given.counts | {"n_asked": len(asked)}
     words = f"recovering: {counts['n_files']:,} file{'s are' if counts['n_files'] != 1 else ' is'} void, {counts['n_units']:,} inputs are open again"
-    return Done(words + (f"; {cascade.named(sorted(asked))} that read{'s' * (len(asked) == 1)} them asked, too" if asked else ""), counts)
+    words += f"; {cascade.named(sorted(asked))} that read{'s' * (len(asked) == 1)} them asked, too" if asked else ""
+    words += f"; not asked, as another command is pending: {cascade.named(sorted(left))}: recover the files again when that is through" if left else ""
+    return Done(words, counts | {"n_left_out": len(left)})
 
 
 async def _takes_it(given: Round, task_id: int) -> bool:

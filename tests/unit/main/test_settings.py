@@ -1,0 +1,25 @@
+"""What a site writes into panda.toml, or into the environment, is what the programs work with."""
+
+from pathlib import Path
+
+import pytest
+
+from pandawms.domain.errors import Invalid
+from pandawms.engine.services import Options
+from pandawms.main.settings import Settings, engine_options, load
+
+
+def test_without_settings_the_engine_works_as_it_says() -> None:
+    assert engine_options(Settings()) == Options()
+
+
+def test_limits_of_scouts_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "panda.toml").write_text("[scouts]\nmemory_mb_per_core = 2000\nshort_seconds = 120\n")
+    found = engine_options(load(tmp_path, {"PANDA_SCOUTS_SHORT_SECONDS": "30", "PANDA_SCOUTS_LARGER_FILES": "50"})).scouts
+    assert (found.memory_mb_per_core, found.short_seconds, found.larger_files, found.further_jobs) == (2000, 30, 50, 20)
+
+
+def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "panda.toml").write_text("[scouts]\nlow_cpu_efficiency = 2\n")
+    with pytest.raises(Invalid, match="low_cpu_efficiency"):
+        load(tmp_path, {})
