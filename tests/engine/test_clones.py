@@ -13,10 +13,13 @@ import pytest
 from pandawms.api import views
 from pandawms.domain.codes import Code
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
+from pandawms.engine.broker.step import step as broker
+from pandawms.engine.define.step import step as define
 from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.explain import read as explaining
+from pandawms.engine.generate.step import step as generate
 from pandawms.engine.report.gather import Reporter
-from pandawms.store import clones, jobs
+from pandawms.store import clones, jobs, retry_rules
 from pandawms.store import database as db
 from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
 from pandawms.wire.pilot.heartbeat import JobBeat, Phase
@@ -180,6 +183,23 @@ async def test_of_copies_that_store_once_all_run_until_one_has_stored(two: Two) 
     await two.world.settle()
     assert await two.attempts(task_id) == [("finished", 1, 0)]
     assert await two.world.status(task_id) == "done"
+
+
+@pytest.mark.parametrize("how", ["avoided", "offline"])
+async def test_no_copy_goes_to_a_queue_that_is_shut_or_avoided_since_the_broker_looked(two: Two, how: str) -> None:
+    world = two.world
+    task_id = await world.submit(cloning={"mode": "run_once"}, **ONE)
+    await define(world.pool, world.services)
+    await broker(world.pool, world.services)
+    chosen = await value(world, "SELECT queue_id FROM allocation WHERE task_id = $1 LIMIT 1", task_id)
+    (other,) = {two.here.queue_id, two.there.queue_id} - {chosen}
+    if how == "avoided":
+        async with world.pool.acquire() as connection, connection.transaction():
+            await retry_rules.avoid(connection, task_id, {other: (3600.0, "its disks are full")})
+    else:
+        await rows(world, "UPDATE queue SET status = 'offline' WHERE queue_id = $1", other)
+    await generate(world.pool, world.services)
+    assert [queue_id for (queue_id,) in await rows(world, "SELECT queue_id FROM job WHERE task_id = $1", task_id)] == [chosen]
 
 
 async def test_a_copy_that_comes_second_to_the_store_is_told_to_stop(two: Two) -> None:

@@ -3,13 +3,13 @@
 import asyncio
 
 from pandawms.engine.define.step import step as define
-from pandawms.store import counters, listing
+from pandawms.store import commands, counters, listing
 from pandawms.store.database import Options, open_pool
 from pandawms.wire.selection import Choice, Cut
 from tests.conftest import Database
 from tests.engine import invariants
 from tests.engine.play import FAILED, FILES, add_dataset, add_files, close_dataset, hot, rows, value
-from tests.waiting import until, until_waits_for
+from tests.waiting import until_waits_for
 from tests.world import World
 
 GATE = 4713
@@ -22,6 +22,14 @@ LATE = """WITH late AS (
     INSERT INTO file (file_id, dataset_id, scope, name, guid, size_bytes, adler32) OVERRIDING SYSTEM VALUE
     VALUES ($1, $2, 'user.ada', 'late', gen_random_uuid(), 100, '\\x00000001')
 ) UPDATE dataset SET n_files = n_files + 1, n_bytes = n_bytes + 100 WHERE dataset_id = $2"""
+SLOW = """
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.3);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER dawdle AFTER INSERT ON task_file EXECUTE FUNCTION dawdle();
+"""
 
 
 async def _growing(world: World, n_files: int = 3) -> tuple[int, int, int]:
@@ -108,13 +116,11 @@ async def test_a_dataset_that_opens_again_while_its_reader_is_listed_leaves_that
 async def test_a_long_listing_of_all_files_is_not_repeated_at_once(world: World) -> None:
     task_id, input_id, dataset_id = await _growing(world)
     await add_files(world, dataset_id, 1, 10)
-    async with world.pool.acquire() as connection, connection.transaction():
-
-        async def has_taken_long() -> bool:
-            return bool(await connection.fetchval("SELECT clock_timestamp() - now() > interval '260 ms'"))
-
-        await until(has_taken_long, "the transaction is old enough")
-        await listing.list_files(connection, task_id, input_id, Choice(sorting="name"), Cut(3))
+    async with world.pool.acquire() as connection:
+        await connection.execute(SLOW)
+        async with connection.transaction():
+            await listing.list_files(connection, task_id, input_id, Choice(sorting="name"), Cut(3))
+        await connection.execute("DROP TRIGGER dawdle ON task_file")
     await add_files(world, dataset_id, 1, 11)
     assert await _n_listed(world, task_id) == 4
     await rows(world, "UPDATE task_dataset SET next_listing_at = now() WHERE task_dataset_id = $1 AND next_listing_at > now() + interval '500 ms'", input_id)
@@ -136,3 +142,17 @@ async def test_jobs_of_a_limited_task_are_counted_as_they_are_made_and_not_anew_
     await world.settle()
     assert (await hot(world, task_id), await value(world, kept, task_id)) == ({"activated": 3}, 5)
     assert (await world.progress(task_id)).n_listed == 3
+
+
+async def test_a_listing_that_waited_for_the_counters_puts_off_no_other(world: World) -> None:
+    task_id, input_id, dataset_id = await _growing(world)
+    async with world.pool.acquire() as connection:
+        await commands.relist(connection, task_id)  # as a recovery does: all files are looked at again
+    await add_files(world, dataset_id, 1, 10)
+    async with world.pool.acquire() as holder, holder.transaction():
+        await counters.lock_inputs(holder, [input_id])
+        feeding = asyncio.create_task(define(world.pool, world.services))
+        await until_waits_for(world.pool, await holder.fetchval("SELECT pg_backend_pid()"))
+        await holder.execute("SELECT pg_sleep(0.3)")  # longer than a listing that counts as costly
+    await feeding
+    assert await value(world, "SELECT next_listing_at FROM task_dataset WHERE task_dataset_id = $1", input_id) is None

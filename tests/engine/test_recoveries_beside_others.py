@@ -33,6 +33,24 @@ async def test_a_reader_whose_command_never_ends_is_named_after_ten_minutes_and_
     await invariants.check(world)
 
 
+async def test_a_reader_that_waits_with_a_recovery_of_its_own_is_not_waited_for(world: World) -> None:
+    """Else both wait: the reader until its outputs are merged, the merge until the writer has ended, and the writer until its command is through."""
+    parent = await world.submit(name="first")
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    await world.run_all()
+    asked = await ask(world, "recover", task_id=child, files=[], reread=True)
+    await rows(world, "UPDATE command SET next_at = now() + interval '1 day', progress = '{}' WHERE command_id = $1", asked)
+    lost = (await outputs(world, parent))[1]
+    command_id = await ask(world, "recover", task_id=parent, files=[lost])
+    await world.run_all()
+    assert await answer(world, command_id) == f"recovering: 1 file is void, 1 inputs are open again; task {child} that reads them asked, too"
+    assert await world.status(parent) == "done"
+    await rows(world, "UPDATE command SET next_at = now() WHERE command_id = $1", asked)
+    await world.run_all()
+    assert (await world.status(child), await unit_statuses(world, child)) == ("done", {"finished": 5, "removed": 1})
+    await invariants.check(world)
+
+
 async def test_a_fork_that_is_judged_while_a_file_that_it_shares_is_recovered_makes_it_again(world: World) -> None:
     task_id = await world.submit(scouts={"jobs": 0})
     await world.settle()

@@ -30,9 +30,9 @@ def mine(folder: Path) -> list[str]:
     return [command for _, command in commands() if str(folder) in command]
 
 
-def panda(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def panda(data: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Runs a `panda` command for a data folder."""
-    return subprocess.run([*PANDA, "--data", str(data), *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*PANDA, "--data", str(data), *arguments], capture_output=True, text=True, timeout=120, env=os.environ | variables)
 
 
 def test_two_systems_run_side_by_side_and_each_down_ends_exactly_its_own(folder: Path) -> None:
@@ -45,6 +45,23 @@ def test_two_systems_run_side_by_side_and_each_down_ends_exactly_its_own(folder:
     assert panda(second, "down").returncode == 0
     assert mine(folder) == []
     assert "nothing ran" in panda(second, "down").stderr
+
+
+def test_a_system_with_a_certificate_speaks_tls_in_all_its_parts(folder: Path) -> None:
+    data, key, certificate = folder / "one", folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=panda",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
+    )  # fmt: skip
+    data.mkdir()
+    (data / "panda.toml").write_text(f'[server]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n')
+    trust = {"SSL_CERT_FILE": str(certificate)}
+    assert json.loads(panda(data, "--json", "up", "--detach", "--slots", "1", **trust).stdout)["url"].startswith("https://")
+    (folder / "task.toml").write_text('name = "safe"\n[program]\ncommand = "true"\n[inputs.events]\npieces = 1\n')
+    done = panda(data, "submit", str(folder / "task.toml"), "--wait", **trust)
+    assert done.returncode == 0, done.stderr
+    panda(data, "down", **trust)
+    assert mine(folder) == []
 
 
 def test_a_second_up_for_the_same_folder_is_refused_and_the_first_goes_on(folder: Path) -> None:

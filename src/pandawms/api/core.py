@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from joserfc.jwk import OKPKey
@@ -19,7 +20,7 @@ from pandawms.engine.job_facts import JobFacts
 from pandawms.engine.report.gather import Reporter
 from pandawms.engine.services import Services
 from pandawms.plugins.authenticator import Authenticator
-from pandawms.store.database import Pool
+from pandawms.store.database import Connection, Pool
 from pandawms.wire.pilot.claim import JobSpec
 
 MIB = 1 << 20
@@ -76,6 +77,11 @@ class Core:
     options: Options
     stopping: asyncio.Event
     metrics: Metrics = field(default_factory=Metrics)
+
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """Lends a connection of `read_pool` for a block. One that does not answer, such as that of a replica that hangs, is given up after `list_seconds`."""
+        connection: AbstractAsyncContextManager[Connection] = self.read_pool.acquire(timeout=self.options.list_seconds)
+        return connection
 
 
 def make_core(pool: Pool, services: Services, blobs: Blobs, key: OKPKey, options: Options | None = None, others: tuple[Authenticator, ...] = (), *,

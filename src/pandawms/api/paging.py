@@ -66,7 +66,7 @@ def statuses(given: str | None, known: Collection[str], field: str = "status") -
 async def rows_of(call: Call, listing: Listing[Row], filters: Mapping[str, object], limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
     """Returns the rows of one page and the cursor of the next."""
     behind = after(cursor)
-    async with call.core.read_pool.acquire() as connection:
+    async with call.core.reading() as connection:
         rows = await lists.page(connection, listing, filters, behind, limit + 1, call.core.options.list_seconds)
     more = len(rows) > limit
     return rows[:limit], cursor_of(getattr(rows[limit - 1], listing.key)) if more else None

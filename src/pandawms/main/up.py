@@ -60,7 +60,8 @@ class Tree:
     @property
     def url(self) -> str:
         """The address of the API."""
-        return f"http://{self.settings.server.host}:{self.port}"
+        given = self.settings.server
+        return f"{'https' if given.tls_certificate and given.tls_key else 'http'}://{given.host}:{self.port}"
 
     @property
     def book(self) -> Book:

@@ -98,7 +98,7 @@ async def take(connection: Connection, n: int) -> list[Pending]:
     return [Pending(**row) async for row in sql.take(connection, n=n)]
 
 
-async def go_on(connection: Connection, command_id: int, progress: dict[str, Any], seconds: float = 0.0) -> None:
+async def go_on(connection: Connection, command_id: int, progress: dict[str, Any] | None, seconds: float = 0.0) -> None:
     """Keeps how far a command has come; it stays pending, and its next round is due after so many seconds."""
     await sql.go_on(connection, command_id=command_id, progress=progress, seconds=seconds)
 
@@ -117,6 +117,11 @@ async def pending(connection: Connection, task_id: int) -> Known | None:
 async def withdraw(connection: Connection, command_id: int, answer: str) -> bool:
     """Takes back a command that no round has begun; it stays known, with this answer. False when one has begun it."""
     return await sql.withdraw(connection, command_id=command_id, answer=answer) is not None
+
+
+async def rereading(connection: Connection, task_ids: Collection[int]) -> list[int]:
+    """Returns those of the tasks that are about to look for units whose files were lost, and will find what is lost by now."""
+    return [row["task_id"] async for row in sql.rereading(connection, task_ids=list(task_ids))]
 
 
 async def is_pending(connection: Connection, task_id: int) -> bool:

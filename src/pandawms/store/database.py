@@ -83,6 +83,7 @@ async def open_pool(options: Options, program: str, *, hot: bool = False) -> Asy
             min_size=options.min_connections,
             max_size=options.hot_connections if hot else options.max_connections,
             timeout=options.connect_timeout_seconds,
+            command_timeout=options.statement_timeout_seconds + 2 if options.is_read_only else None,  # a replica may hang without closing its connections
             init=prepare,
             reset=_leave if hot else None,
             server_settings=server_settings(options, program) | (hot_settings(options) if hot else {}),

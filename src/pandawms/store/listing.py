@@ -1,5 +1,6 @@
 """The files of inputs: which datasets an input reads, which of their files are units of the task, and which go along. Runs inside the database."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -105,16 +106,18 @@ async def list_files(connection: Connection, task_id: int, task_dataset_id: int,
         "task_id": task_id, "task_dataset_id": task_dataset_id, "width": RANGE, "max_attempts": cut.max_attempts, "events_per_unit": cut.events_per_unit,
         "name_field": cut.name_field, "separator": cut.separator, "by_attribute": cut.by_attribute, **choice.as_arguments(),
     }  # fmt: skip
+    began = time.monotonic()
     seen = await sql.seen(connection, task_dataset_id=task_dataset_id) if grows and choice.is_as_listed else None
     found = [await sql.list_files(connection, after=0 if seen is None else seen["seen_to"], **given)]
     if seen is not None and seen["n_seen"] + found[0]["n_looked_at"] != found[0]["n_there"]:
         found.append(await sql.list_files(connection, after=0, **given))
     last, unknown = found[-1], [row["unknown"] for row in found if row["unknown"] is not None]
+    took = time.monotonic() - began if seen is None else 0.0  # before the wait for the counters
     await counters.lock_inputs(connection, [task_dataset_id])
     is_complete = await sql.note_listed(
         connection, task_dataset_id=task_dataset_id, n_units=_sum(found, "n_units"), n_events=_sum(found, "n_events"), n_seen=last["n_there"],
         seen_to=last["highest"] if last["highest"] is not None or seen is None else seen["seen_to"], grows=grows,
-        is_costly=seen is None,
+        took_seconds=took,
     )  # fmt: skip
     return Listed(_sum(found, "n_units"), bool(is_complete), _sum(found, "n_files"), _sum(found, "n_unknown"), min(unknown, default=None))
 

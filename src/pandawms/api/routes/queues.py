@@ -23,7 +23,7 @@ MOST_COUNTED = 100_000
 @get("/queues", opt={"policy": Action.LOOK})
 async def page(request: Call, limit: PageSize = DEFAULT_PAGE_SIZE) -> Page[Queue]:
     """All queues of your community, by name."""
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         return whole([*await _seen(request, connection)][:limit])
 
 

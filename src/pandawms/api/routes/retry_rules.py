@@ -122,7 +122,7 @@ async def simulate(request: Call, data: RequestBody[RuleSet]) -> Simulation:
     """What rules would have done to the failures of the last days, were they in the table; nothing is changed."""
     rules = [checked_rule(spec, f"rules[{n}].") for n, spec in enumerate(data.rules)]
     since = datetime.now(UTC) - timedelta(days=data.days)
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         tried = await try_rules(connection, rules, since)
     return simulation(tried, since)
 

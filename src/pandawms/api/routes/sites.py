@@ -14,7 +14,7 @@ from pandawms.wire.queue import Site
 @get("/sites", opt={"policy": Action.LOOK})
 async def page(request: Call, limit: PageSize = DEFAULT_PAGE_SIZE) -> Page[Site]:
     """All sites by name, with the queues that you may use."""
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         queues = {row.name for row in await places.queues(connection) if policies.may_see(request.who, row.community)}
         endpoints, rows = await places.endpoints(connection), await places.sites(connection)
     sites = [

@@ -80,7 +80,7 @@ async def whoami(request: Call) -> WhoAmI:
 @get("/metrics", opt={"policy": Action.MEASURE, "answer": str})
 async def metrics(request: Call) -> Response[bytes]:
     """Figures of this server process for Prometheus, and the jobs by status. From this machine without a token, from elsewhere with a user's."""
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         jobs = await places.jobs_by_status(connection)
     lines = ["# HELP panda_jobs Jobs that have not ended, by status", "# TYPE panda_jobs gauge"]
     lines += [f'panda_jobs{{status="{status}"}} {n}' for status, n in jobs.items()]

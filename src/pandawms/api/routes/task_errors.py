@@ -15,7 +15,7 @@ async def errors(request: Call, task: FromPath[str]) -> TaskErrors:
     """The failed jobs of a task grouped by what went wrong: how many, where, when, with samples. Ids, numbers, hosts and paths make no difference."""
     async with request.core.pool.acquire() as connection:
         found = await finding.task(connection, request.who, task)
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         return measured.task_errors(found.task_id, await error_summary(connection, found.task_id))
 
 

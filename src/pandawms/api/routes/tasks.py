@@ -70,7 +70,7 @@ async def page(request: Call, status: Statuses = None, name: TextFilter = None, 
     filters = {"community": community(request), "status": statuses(status, list(TaskStatus)), "name": name, "owner": owner, "stuck": stuck}
     rows, following = await rows_of(request, lists.TASKS, filters, limit, cursor)
     ids = [row.task_id for row in rows]
-    async with request.core.read_pool.acquire() as connection:
+    async with request.core.reading() as connection:
         datasets, counts = await units.task_datasets(connection, ids), await tasks.job_counts(connection, ids)
     items = [views.task_summary(row, [d for d in datasets if d.task_id == row.task_id], counts[row.task_id]) for row in rows]
     return Page(items=tuple(items), next_cursor=following)

@@ -31,9 +31,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """There is more to do, after so many seconds; the next round is given this progress."""
+    """There is more to do, after so many seconds; the next round is given this progress. None: no round has begun, and the command may still be withdrawn."""
 
-    progress: Mapping[str, Any]
+    progress: Mapping[str, Any] | None
     seconds: float = 0.0
 
 

@@ -66,14 +66,14 @@ async def _advance(connection: Connection, services: Services, command: Pending)
         raise
     except IN_EACH_OTHERS_WAY as error:
         log.warning("command.again", command_id=command.command_id, verb=command.verb, error=str(error))
-        found = More(command.progress or {}, AGAIN_SECONDS)
+        found = More(command.progress, AGAIN_SECONDS)
     except PandaError as error:
         found = Done(f"refused: {error.detail}")
     except Exception as error:
         log.exception("command.failed", command_id=command.command_id, verb=command.verb)
         found = Done(f"failed: {type(error).__name__}; the engine's log says more")
     if isinstance(found, More):
-        await commands.go_on(connection, command.command_id, dict(found.progress), found.seconds)
+        await commands.go_on(connection, command.command_id, None if found.progress is None else dict(found.progress), found.seconds)
     else:
         await commands.answer(connection, command.command_id, found.answer, dict(found.result))
         await tasks.touch(connection, [command.task_id] if command.task_id is not None else [])  # aggregate lets a task be while a command of it is pending

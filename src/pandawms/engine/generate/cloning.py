@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from pandawms.domain.queue import PERMITS, QueueStatus
 from pandawms.domain.snapshot import Requirement
 from pandawms.engine.generate import placing
 from pandawms.engine.generate import plan as planning
 from pandawms.engine.generate.creating import create_alike
 from pandawms.engine.requirements import Effective
 from pandawms.engine.splitting.cut import Job
-from pandawms.store import brokerage, clones, jobs, tasks
+from pandawms.store import brokerage, clones, jobs, retry_rules, tasks
 from pandawms.store.clones import NewGroup
 from pandawms.store.database import Connection
 from pandawms.store.jobs import NewJob
@@ -20,9 +21,10 @@ Needs = Callable[[Slot, Sequence[Job]], Sequence[Requirement]]
 
 
 async def candidates(connection: Connection, task_id: int, elsewhere: Sequence[Slot]) -> list[Slot]:
-    """Returns the other queues that the broker would give this task to, as of its last look, the best first."""
+    """Returns the other queues that the broker would give this task to, as of its last look, the best first; not those that are shut or avoided by now."""
     look = await brokerage.get(connection, task_id)
-    slots = {slot.name: slot for slot in elsewhere if slot.can_write}
+    avoided = {each.queue for each in (await retry_rules.avoided(connection, [task_id]))[task_id]}
+    slots = {slot.name: slot for slot in elsewhere if slot.can_write and slot.name not in avoided and PERMITS[QueueStatus(slot.status)].brokered}
     return [slots[each["queue"]] for each in look.candidates if each["queue"] in slots] if look is not None else []
 
 

@@ -39,6 +39,12 @@ RETURNING command_id;
 SELECT c.command_id, c.verb, c.task_id, c.job_id, c.arguments, u.name AS asker, c.asked_at, c.applied_at, c.answer, c.progress, c.result
 FROM command c JOIN user_account u ON u.user_id = c.asked_by WHERE c.task_id = :task_id AND c.applied_at IS NULL;
 
+-- name: rereading(task_ids)
+-- Of the tasks named, those that were asked to look for units without files and have not begun: nobody's round is under way. Held until the caller's
+-- transaction ends.
+SELECT task_id FROM command WHERE task_id = ANY (:task_ids::bigint[]) AND applied_at IS NULL AND verb = 'recover' AND (arguments ->> 'reread')::boolean
+    AND NOT coalesce((progress ->> 'is_begun')::boolean, false) ORDER BY command_id FOR NO KEY UPDATE SKIP LOCKED;
+
 -- name: is_pending(task_id)$
 SELECT EXISTS (SELECT 1 FROM command WHERE task_id = :task_id AND applied_at IS NULL);
 

@@ -144,17 +144,17 @@ SELECT t.n AS n_units, t.events::bigint AS n_events, g.n_files, g.n_unknown, g.u
 FROM total t, seen s, looked_at l,
     (SELECT count(*) AS n_files, count(*) FILTER (WHERE events IS NULL) AS n_unknown, min(name) FILTER (WHERE events IS NULL) AS unknown FROM grouped) g;
 
--- name: note_listed(task_dataset_id, n_units, n_events, n_seen, seen_to, grows, is_costly)$
+-- name: note_listed(task_dataset_id, n_units, n_events, n_seen, seen_to, grows, took_seconds)$
 -- Counts what was listed of an input, whose row the caller holds, and notes how much of it was seen. It is complete, which is returned, when no more can come:
--- as its datasets are now, not as they were when the listing began. Where the next listing looks at all files again, it is not made at once when this one took
--- long: a fifth of the time is enough for it.
+-- as its datasets are now, not as they were when the listing began. Where the next listing looks at all files again (took_seconds of this one are more than 0),
+-- it is not made at once when this one took long, as long as the datasets are open: a fifth of the time is enough for it.
 WITH source AS (
     SELECT coalesce(sum(d.n_files), 0) AS n_files, coalesce(bool_or(d.is_open), false) AS is_open
     FROM task_input_dataset s JOIN dataset d USING (dataset_id) WHERE s.task_dataset_id = :task_dataset_id
 )
 UPDATE task_dataset SET n_listed = n_listed + :n_units::bigint, n_events = task_dataset.n_events + :n_events::bigint, n_seen = :n_seen::bigint, seen_to = :seen_to,
     is_complete = NOT :grows::boolean OR (NOT source.is_open AND source.n_files = :n_seen::bigint), status = 'ready',
-    next_listing_at = CASE WHEN :is_costly::boolean AND n_seen IS NOT NULL AND clock_timestamp() - now() > interval '250 ms' THEN clock_timestamp() + 4 * (clock_timestamp() - now()) END
+    next_listing_at = CASE WHEN source.is_open AND n_seen IS NOT NULL AND :took_seconds::float8 > 0.25 THEN clock_timestamp() + make_interval(secs => 4 * :took_seconds::float8) END
 FROM source WHERE task_dataset_id = :task_dataset_id RETURNING is_complete;
 
 -- name: note_seen(task_dataset_id, grows)$
@@ -206,7 +206,7 @@ CROSS JOIN LATERAL (
     FROM task_input_dataset s JOIN dataset d USING (dataset_id) WHERE s.task_dataset_id = td.task_dataset_id
 ) g
 WHERE td.role = 'input' AND NOT td.is_complete AND td.status <> 'defined' AND t.status = ANY (:statuses::text[])
-    AND (g.n_files <> coalesce(td.n_seen, td.n_listed) OR NOT g.is_open) AND (td.next_listing_at IS NULL OR td.next_listing_at <= now())
+    AND (g.n_files <> coalesce(td.n_seen, td.n_listed) OR NOT g.is_open) AND (td.next_listing_at IS NULL OR td.next_listing_at <= now() OR NOT g.is_open)
     AND (:only::bigint IS NULL OR td.task_dataset_id = :only)
     AND NOT EXISTS (SELECT 1 FROM task_dataset m JOIN task_source s USING (task_dataset_id) WHERE m.task_id = td.task_id AND s.dataset_id IS NULL)
 ORDER BY td.task_dataset_id LIMIT :n;

@@ -178,6 +178,7 @@ async def _ask_readers(given: Round) -> Done | More:
     if ready:
         arguments: dict[str, Any] = {"reread": True, "reason": f"files of task {given.task.task_id} were lost: {given.reason}"[:1000]}
         asked += sorted(await commands.ask_many(given.connection, str(Verb.RECOVER), ready, given.command.asked_by, arguments))
+    asked += await commands.rereading(given.connection, [task_id for task_id in left if task_id not in asked])
     left = [task_id for task_id in left if task_id not in asked]
     if left and n_looks <= MOST_LOOKS:
         return More(dict(given.progress) | {"readers": left, "asked": asked, "n_looks": n_looks}, WAIT_SECONDS)
