@@ -40,7 +40,10 @@ async def test_a_command_is_applied_where_the_table_takes_it_and_refused_elsewhe
             assert words == f"refused: A task in status {status} does not take {verb}.", status
             assert after == status
             continue
-        targets = {str(TASK.transitions[status, event]) for event in EVENTS[verb] if (status, event) in TASK.transitions}
         assert not words.startswith(("refused", "failed")), f"{status}: {words}"
+        if verb is Verb.RECOVER:  # nothing is lost here, so nothing opens; test_extend_fork_recover.py has the rest
+            assert after == status
+            continue
+        targets = {str(TASK.transitions[status, event]) for event in EVENTS[verb] if (status, event) in TASK.transitions}
         assert after in ({AT_ONCE[verb]} if verb in AT_ONCE else targets or {str(status)}), status
     assert await value(world, "SELECT count(*) FROM command WHERE applied_at IS NULL") == 0
