@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from pandawms.data.blobs import Blobs
 from pandawms.data.builtin import BuiltIn
@@ -19,7 +20,7 @@ from pandawms.engine.place.step import step as place
 from pandawms.engine.services import Services
 from pandawms.engine.watch import archiving
 from pandawms.engine.watch.step import step as watch
-from pandawms.main import logs, settings
+from pandawms.main import collector, logs, settings
 from pandawms.main.stopping import stop_event
 from pandawms.plugins import loading
 from pandawms.store.database import open_pool
@@ -41,7 +42,7 @@ def run(data: Path, ready: Callable[[], None] = lambda: None) -> None:
     """Runs the engine of a data folder until it is asked to stop; calls `ready` when it has begun."""
     given = settings.load(data)
     logs.configure(given.log_format)
-    asyncio.run(_run(given, data, ready))
+    uvloop.run(_run(given, data, ready))
 
 
 async def _run(given: settings.Settings, data: Path, ready: Callable[[], None]) -> None:
@@ -51,6 +52,7 @@ async def _run(given: settings.Settings, data: Path, ready: Callable[[], None]) 
         loop = driving.Loop.of(pool, services(given, data), STEPS)
         listener = asyncio.create_task(driving.listen(options, loop, stop))
         archiver = asyncio.create_task(archiving.keep(options, settings.archive_policy(given, data), stop))
+        collector.spare()
         log.info("engine.started")
         ready()
         await loop.run(stop)

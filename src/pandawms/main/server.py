@@ -1,7 +1,6 @@
 """The program `panda server`: the REST API over one database, beside any number of others like it."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -18,7 +17,7 @@ from pandawms.api.problem import DATABASE_FAILS
 from pandawms.data.blobs import Blobs
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.watch.hearing import hear
-from pandawms.main import logs, serving, settings, sockets
+from pandawms.main import collector, logs, serving, settings, sockets
 from pandawms.main.engine import services
 from pandawms.main.short_way import ShortWay
 from pandawms.main.stopping import stop_event
@@ -71,7 +70,7 @@ async def _run(given: settings.Settings, data: Path, config: uvicorn.Config, lis
         core = make_core(pool, services(given, data), Blobs(data / "blobs"), key, hot_pool=hot, read_pool=read)
         await hear(pool, core.services)
         config.app = create_app(core)
-        _spare_collector()
+        collector.spare()
         server = serving.Serving(config, ready)
         background = [asyncio.create_task(_keep_hearing(core, stop)), asyncio.create_task(_keep_listening(core, options, stop))]
         background.append(asyncio.create_task(_stop(server, core, stop)))
@@ -81,13 +80,6 @@ async def _run(given: settings.Settings, data: Path, config: uvicorn.Config, lis
         core.stopping.set()
         await asyncio.gather(*background)
     log.info("server.stopped")
-
-
-def _spare_collector() -> None:
-    """What is there at the start stays for ever, so that the garbage collector need not go through it again; and it comes seldom: a call leaves no circles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @asynccontextmanager

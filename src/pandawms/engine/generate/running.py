@@ -198,15 +198,16 @@ async def _create(connection: Connection, place: Place, window: Window) -> None:
     after = None if place.build is None else await building.awaited(connection, place.task, place.document, place.build)
     companions = window.along.companions(made)
     new, inputs = planning.run_jobs(made, await jobs.next_ids(connection, len(made)), window.units, companions, place.document.split.first_serial)
-    classes: dict[Requirement, set[int]] = {}
-    for row, need in zip(new, _needs(place, made), strict=True):
-        classes.setdefault(need, set()).add(row.job_id)
-    for requirement, ids in classes.items():
-        is_all = len(classes) == 1
-        await create(
-            connection, place.task, place.slot.queue_id, requirement, new if is_all else [row for row in new if row.job_id in ids],
-            inputs if is_all else [row for row in inputs if row.job_id in ids], after=after,
-        )  # fmt: skip
+    needs = _needs(place, made)
+    if len(set(map(id, needs))) == 1:  # as for most tasks
+        await create(connection, place.task, place.slot.queue_id, needs[0], new, inputs, after=after)
+    else:
+        classes: dict[Requirement, set[int]] = {}
+        for row, need in zip(new, needs, strict=True):
+            classes.setdefault(need, set()).add(row.job_id)
+        for requirement, ids in classes.items():
+            rows, read = [row for row in new if row.job_id in ids], [row for row in inputs if row.job_id in ids]
+            await create(connection, place.task, place.slot.queue_id, requirement, rows, read, after=after)
     if place.document.cloning is not None and not place.is_scouting:
         await _copy(connection, place, place.document.cloning, made, new)
     await company.note(connection, window.along, made)
