@@ -233,6 +233,7 @@ class Machine:
         if self.chance.random() < 0.5:
             await rows(self.world, "UPDATE allocation SET expires_at = now() - interval '1 s'")
             await rows(self.world, "UPDATE task_avoid SET until_at = now()")
+            await rows(self.world, "UPDATE task_dataset SET next_listing_at = NULL WHERE next_listing_at IS NOT NULL")
 
     async def look(self) -> None:
         """Watch looks, in a time in which servers hear."""
@@ -311,11 +312,13 @@ class Machine:
         return verdict.verdict
 
     async def late_report(self) -> None:
-        """A report comes again, with another outcome: it changes nothing."""
+        """A report comes again, with another outcome: it changes nothing. That of a copy that has lost may say that it failed."""
         if self.past:
             queue, given = self.chance.choice(self.past)
             other = inventing.OUTCOMES[0] if given.outcome == SUCCESS else SUCCESS
-            assert await self._tell(queue, replace(given, outcome=other, outputs=(), payloads=())) == "refused"
+            has_lost = await value(self.world, "SELECT error_code FROM job_archive WHERE job_id = $1", given.job_id) == Code.ANOTHER_COPY_WON.number
+            expected = "repeated" if has_lost and other != SUCCESS else "refused"
+            assert await self._tell(queue, replace(given, outcome=other, outputs=(), payloads=())) == expected
 
     async def lose(self) -> None:
         """A pilot is not heard any more, and reports success after all."""
@@ -363,6 +366,7 @@ class Machine:
             await self.hurry()
             await rows(self.world, "UPDATE allocation SET expires_at = now() - interval '1 s'")
             await rows(self.world, "UPDATE task_avoid SET until_at = now()")
+            await rows(self.world, "UPDATE task_dataset SET next_listing_at = NULL WHERE next_listing_at IS NOT NULL")
 
     async def _run(self) -> int:
         ran = 0

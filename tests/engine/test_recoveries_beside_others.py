@@ -51,6 +51,24 @@ async def test_a_reader_that_waits_with_a_recovery_of_its_own_is_not_waited_for(
     await invariants.check(world)
 
 
+async def test_a_fork_of_a_reader_that_was_asked_and_has_not_looked_yet_leaves_the_lost_files_out(world: World) -> None:
+    parent = await world.submit(name="first")
+    child = await world.submit(**FILES | {"name": "child", "inputs": {"in": {"task": "first", "output": "out"}}})
+    await world.run_all()
+    await ask(world, "recover", task_id=parent, files=[(await outputs(world, parent))[1]])
+    await command(world.pool, world.services)
+    await command(world.pool, world.services)
+    assert await rows(world, "UPDATE command SET next_at = now() + interval '1 day' WHERE task_id = $1 AND applied_at IS NULL RETURNING 1", child)
+    copy_id = await fork(world, child, "copy")
+    assert await unit_statuses(world, copy_id) == {"finished": 4, "removed": 1}
+    await world.run_all()
+    await rows(world, "UPDATE command SET next_at = now() WHERE task_id = $1", child)
+    await world.run_all()
+    for task_id in (child, copy_id):
+        assert (await world.status(task_id), await unit_statuses(world, task_id)) == ("done", {"finished": 5, "removed": 1})
+    await invariants.check(world)
+
+
 async def test_a_fork_that_is_judged_while_a_file_that_it_shares_is_recovered_makes_it_again(world: World) -> None:
     task_id = await world.submit(scouts={"jobs": 0})
     await world.settle()

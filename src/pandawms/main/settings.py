@@ -95,7 +95,7 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The local site that `panda up` makes, with one queue of pilots that are processes of this machine."""
 
     queue: Annotated[str, Meta(description="Its name.")] = "local"
-    slots: Annotated[int, Meta(ge=0, description="How many jobs run at once; 0 takes as many as the machine's cores are enough for.")] = 0
+    slots: Annotated[int, Meta(ge=0, description="How many jobs run at once; 0 takes as many as the machine's cores are enough for, or 1 with GPUs.")] = 0
     cores: Annotated[int, Meta(ge=1, le=1024, description="Cores of one slot.")] = 1
     nodes: Annotated[int, Meta(ge=1, le=10_000, description="Nodes of one slot, the largest job; cores, memory, disk and GPUs are those of each.")] = 1
     gpus: Annotated[int, Meta(ge=0, le=64, description="GPUs of one slot.")] = 0
@@ -211,8 +211,9 @@ def archive_policy(settings: Settings, data: Path) -> ArchivePolicy:
 
 
 def local_slots(settings: Settings) -> int:
-    """Returns how many slots the local queue has."""
-    return settings.local.slots or max(1, (os.cpu_count() or 1) // settings.local.cores)
+    """Returns how many slots the local queue has: as set, or as many as the cores are enough for; one where a slot has GPUs, since nobody counted these."""
+    given = settings.local
+    return given.slots or (1 if given.gpus else max(1, (os.cpu_count() or 1) // given.cores))
 
 
 def slot_memory_mb(settings: Settings) -> int:

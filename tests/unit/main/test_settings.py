@@ -6,7 +6,7 @@ import pytest
 
 from pandawms.domain.errors import Invalid
 from pandawms.engine.services import Options
-from pandawms.main.settings import Settings, engine_options, load
+from pandawms.main.settings import LocalSettings, Settings, engine_options, load, local_slots
 
 
 def test_without_settings_the_engine_works_as_it_says() -> None:
@@ -23,3 +23,7 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "panda.toml").write_text("[scouts]\nlow_cpu_efficiency = 2\n")
     with pytest.raises(Invalid, match="low_cpu_efficiency"):
         load(tmp_path, {})
+
+
+def test_a_machine_with_gpus_has_one_slot_unless_it_is_told_how_many() -> None:
+    assert [local_slots(Settings(local=LocalSettings(gpus=1, slots=slots))) for slots in (0, 3)] == [1, 3]

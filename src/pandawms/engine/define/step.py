@@ -109,7 +109,7 @@ async def _feed_one(connection: Connection, task_dataset_id: int) -> bool:
             return False
         await inputs.feed(connection, grown, applied(decode_document(grown.document), grown.ordered))
         await tasks.touch(connection, {grown.task_id})
-    await tasks.explain(connection, grown.task_id, None, 0)
+    await tasks.explain(connection, grown.task_id, None, 0, unless=boundary.ENDING)
     return True
 
 

@@ -91,7 +91,7 @@ def _against(canvas: Canvas, points: Sequence[Point], label: str, ratio: Figure 
     axes.set(xscale="log", xlabel=label, ylabel="whole job lives a second (3 calls each)")
     _ticks(axes, [x for x, _ in points])
     left = ratio.median if ratio is not None else points[-1][1].median / points[0][1].median
-    axes.set_title(f"{left:.0%} of the throughput is left with {what.format(size=_size(points[-1][0]))} (median of runs in turn with the base)", fontsize=10)
+    axes.set_title(f"With {what.format(size=_size(points[-1][0]))}: {left:.0%} of the throughput at the left end (median of runs in turn)", fontsize=10)
     return True
 
 

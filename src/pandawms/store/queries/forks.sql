@@ -7,23 +7,28 @@ SELECT EXISTS (
 -- name: share_units(from_dataset_id, task_id, task_dataset_id, max_attempts)!
 -- The units of an input in another task, with its counters: those that have rows (finished ones name what they stand for, removed ones stay so and keep
 -- their numbers, all others are ready) and those that have none yet. All of it in one statement, so in one snapshot: a range that becomes rows meanwhile is
--- copied as the one or as the other.
-WITH made AS (
+-- copied as the one or as the other. A unit whose file was lost meanwhile is a removed one here: the original is asked to give it up, its forks are not.
+WITH unit AS MATERIALIZED (
+    SELECT u.*, u.status <> 'removed' AND EXISTS (SELECT 1 FROM file f JOIN dataset d USING (dataset_id) WHERE f.file_id = u.file_id AND d.holds_lost) AS is_lost
+    FROM task_file u WHERE u.task_dataset_id = :from_dataset_id
+), made AS (
     INSERT INTO task_file (task_id, task_dataset_id, file_id, number, first_event, n_events, status, max_attempts, shared_from, boundary)
     SELECT :task_id, :task_dataset_id, u.file_id, u.number, u.first_event, u.n_events,
-        CASE WHEN u.status IN ('finished', 'removed') THEN u.status ELSE 'ready' END, :max_attempts,
-        CASE u.status WHEN 'finished' THEN u.task_file_id END, u.boundary
-    FROM task_file u WHERE u.task_dataset_id = :from_dataset_id ORDER BY u.number RETURNING status, n_events
+        CASE WHEN u.is_lost THEN 'removed' WHEN u.status IN ('finished', 'removed') THEN u.status ELSE 'ready' END, :max_attempts,
+        CASE WHEN u.status = 'finished' AND NOT u.is_lost THEN u.task_file_id END, u.boundary
+    FROM unit u ORDER BY u.number RETURNING status, n_events
 ), ranges AS (
     INSERT INTO task_range (task_dataset_id, from_number, to_number, task_id, has_rows, max_attempts, first_event, unit_events, end_event)
     SELECT :task_dataset_id, r.from_number, r.to_number, :task_id, false, :max_attempts, r.first_event, r.unit_events, r.end_event
     FROM task_range r WHERE r.task_dataset_id = :from_dataset_id AND NOT r.has_rows ORDER BY r.from_number
 ), finished AS (
     SELECT count(*) AS n, coalesce(sum(n_events), 0) AS events FROM made WHERE status = 'finished'
+), lost AS (
+    SELECT count(*) AS n, coalesce(sum(n_events), 0) AS events FROM unit WHERE is_lost
 )
-UPDATE task_dataset td SET n_listed = o.n_listed, n_events = o.n_events, is_complete = o.is_complete, status = o.status,
+UPDATE task_dataset td SET n_listed = o.n_listed - l.n, n_events = o.n_events - l.events, is_complete = o.is_complete, status = o.status,
     n_used = f.n, n_finished = f.n, n_events_finished = f.events
-FROM task_dataset o, finished f WHERE td.task_dataset_id = :task_dataset_id AND o.task_dataset_id = :from_dataset_id;
+FROM task_dataset o, finished f, lost l WHERE td.task_dataset_id = :task_dataset_id AND o.task_dataset_id = :from_dataset_id;
 
 -- name: share_files(from_task_id, task_id)$
 -- What was written for the shared units, by the jobs that processed them or the merge jobs behind these, or shared before: as files of the outputs of the

@@ -123,7 +123,10 @@ async def _begin(given: Round, lost: Lost) -> Done | More:
         await _open(given, task_id)
     if lost.orphans:
         await commands.relist(connection, task.task_id)
-    readers = await _readers(given, [*lost.files, *copies], {task.task_id, *copies.values()})
+    concerned = [*lost.files, *copies], {task.task_id, *copies.values()}
+    for task_id in await _readers(given, *concerned):
+        await tasks.hold(connection, task_id)  # a fork of it that is being made is there then; one that begins later knows what is lost
+    readers = await _readers(given, *concerned)
     counts = {"n_files": len(lost.files), "n_units": len(opened) - removed if lost.orphans else len(opened), "n_removed": removed, "n_forks": len(copied)}
     return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts})
 
