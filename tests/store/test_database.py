@@ -7,7 +7,7 @@ import pytest
 
 from pandawms.main import settings
 from pandawms.main.settings import ArchiveSettings, DatabaseSettings, Settings
-from pandawms.store.database import Connection, Options, open_pool
+from pandawms.store.database import Connection, Options, connect, open_pool
 
 PLANNER = ("plan_cache_mode", "enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
@@ -53,3 +53,9 @@ def test_archives_go_to_the_data_folder_unless_another_is_set(tmp_path: Path) ->
     assert settings.archive_policy(Settings(), tmp_path).folder == tmp_path / "archive"
     policy = settings.archive_policy(Settings(archive=ArchiveSettings(keep_days=7, folder="/srv/old")), tmp_path)
     assert (policy.folder, policy.keep_days, policy.keep_rows_days) == (Path("/srv/old"), 7, 0)
+
+
+async def test_a_socket_that_is_not_there_is_a_server_that_refuses() -> None:
+    """As between the death of the embedded server and its next start: a call is told to come again, not that something is broken."""
+    with pytest.raises(ConnectionRefusedError):
+        await connect(Options("postgresql://panda@/panda?host=/nowhere&port=5432"), "test")

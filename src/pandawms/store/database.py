@@ -74,6 +74,15 @@ def hot_settings(options: Options) -> dict[str, str]:
     }
 
 
+async def _open(*given: Any, **named: Any) -> Own:
+    """Connects as the driver does, but tells of a socket that is not there (a server that was killed, or is about to start) as of a port that refuses."""
+    try:
+        connection: Own = await asyncpg.connect(*given, **named)
+    except FileNotFoundError as error:
+        raise ConnectionRefusedError(error.errno, "the database's socket is not there") from error
+    return connection
+
+
 @asynccontextmanager
 async def open_pool(options: Options, program: str, *, hot: bool = False) -> AsyncIterator[Pool]:
     """Opens a pool for the length of the block: an ordinary one, or a small one for the hot path. Raises Unavailable when no database answers at the URL."""
@@ -83,6 +92,7 @@ async def open_pool(options: Options, program: str, *, hot: bool = False) -> Asy
             min_size=options.min_connections,
             max_size=options.hot_connections if hot else options.max_connections,
             timeout=options.connect_timeout_seconds,
+            connect=_open,
             command_timeout=options.statement_timeout_seconds + 2 if options.is_read_only else None,  # a replica may hang without closing its connections
             init=prepare,
             reset=_leave if hot else None,
@@ -112,7 +122,7 @@ async def _close(pool: Pool) -> None:
 
 async def connect(options: Options, program: str) -> Own:
     """Opens one connection of its own, for listening or for a migration."""
-    connection = await asyncpg.connect(options.url, timeout=options.connect_timeout_seconds, server_settings=server_settings(options, program))
+    connection = await _open(options.url, timeout=options.connect_timeout_seconds, server_settings=server_settings(options, program))
     await prepare(connection)
     return connection
 
