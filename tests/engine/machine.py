@@ -378,8 +378,11 @@ class Machine:
                 await self.settle()
         return ran
 
-    async def to_the_end(self) -> None:
-        """All is run; who waits for a person's word gets it; what is left then says what it lacks; that is killed, and then all has ended."""
+    async def to_the_end(self, *, is_strict: bool) -> None:
+        """All is run; who waits for a person's word gets it; what is left then says what it lacks; that is killed, and then all has ended.
+
+        Strictly, that no stage has moved a task (`stuck.…`, which the watch says) is no reason.
+        """
         self.note("to_the_end")
         await self.run_out()
         await self.history.check(self.world)
@@ -391,7 +394,7 @@ class Machine:
                 await self.run_out()
         await self.history.check(self.world)
         left = await self.busy()
-        silent = [task for task in left if not says_why(task["reason"] or {})]
+        silent = [task for task in left if not says_why(task["reason"] or {}, is_strict=is_strict)]
         assert not silent, f"tasks that stand still and do not say why: {silent}"
         for task in left:
             await self._say("kill", task["task_id"])
@@ -408,10 +411,10 @@ class Machine:
             await commands.ask_many(connection, verb, [task_id], self.world.who.user_id, {})
 
 
-def says_why(reason: dict[str, Any]) -> bool:
-    """Whether a reason names what a task lacks; that no stage has moved it is no reason."""
-    code = reason.get("code") or reason.get("rule") or "stuck."
-    return not str(code).startswith("stuck.")
+def says_why(reason: dict[str, Any], *, is_strict: bool) -> bool:
+    """Whether a reason names what a task lacks; strictly, that no stage has moved it is no reason."""
+    code = str(reason.get("code") or reason.get("rule") or "")
+    return bool(code) and not (is_strict and code.startswith("stuck."))
 
 
 async def machine(world: World, other: Pool, seed: int) -> Machine:
