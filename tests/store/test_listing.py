@@ -101,7 +101,7 @@ async def test_the_database_chooses_as_the_pure_rules_do(world: World, seed: int
             used = ids[: random.choice([1, 2])]
             task_id, made = await an_input(world, connection, used, f"t{n}")
             expected = selected([file for files in sets[: len(used)] for file in files], spec)
-            found = await listing.secondary_files(connection, made, choice(spec))
+            found = await listing.new_secondary_files(connection, made, choice(spec))
             assert [file.name for file in found] == [file.name for file in expected], spec
             half = found[: len(found) // 2]
             await splitting.number_files(connection, made, [file.file_id for file in half])
@@ -179,7 +179,7 @@ async def test_random_order_is_another_one_and_stays(world: World) -> None:
     async with world.pool.acquire() as connection:
         dataset_id = await dataset(world, connection, "d", [Candidate(f"f{i:03d}") for i in range(100)])
         _, made = await an_input(world, connection, [dataset_id])
-        found = [file.name for file in await listing.secondary_files(connection, made, Choice(sorting="random"))]
+        found = [file.name for file in await listing.new_secondary_files(connection, made, Choice(sorting="random"))]
         assert found != sorted(found)
         assert sorted(found) == [f"f{i:03d}" for i in range(100)]
-        assert found == [file.name for file in await listing.secondary_files(connection, made, Choice(sorting="random"))]
+        assert found == [file.name for file in await listing.new_secondary_files(connection, made, Choice(sorting="random"))]

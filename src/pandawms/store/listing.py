@@ -136,11 +136,6 @@ async def hold_input(connection: Connection, task_dataset_id: int) -> None:
     await sql.hold_input(connection, task_dataset_id=task_dataset_id)
 
 
-async def secondary_files(connection: Connection, task_dataset_id: int, choice: Choice) -> list[SecondaryFile]:
-    """Returns the files of a secondary input in the order of their use."""
-    return await chosen_files(connection, await dataset_ids(connection, task_dataset_id), choice, seed=task_dataset_id)
-
-
 async def new_secondary_files(connection: Connection, task_dataset_id: int, choice: Choice) -> list[SecondaryFile]:
     """Returns those that have no number yet, in the order of their use."""
     found = await dataset_ids(connection, task_dataset_id)
