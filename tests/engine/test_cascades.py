@@ -110,6 +110,20 @@ async def test_what_archived_jobs_made_of_a_lost_file_is_not_taken_for_nothing(w
     assert (await unit_statuses(world, reader), len(await outputs(world, reader))) == ({"finished": 5}, 5)
 
 
+async def test_a_task_that_runs_and_of_whose_jobs_some_are_archived_gives_up_what_it_can_no_longer_read(world: World) -> None:
+    parent = await world.submit(name="first")
+    await world.run_all()
+    reader = await world.submit(**READER, scouts={"jobs": 0})
+    await world.settle()
+    await world.report((await world.claim(1))[0])
+    await forget_jobs(world, reader, hot=False)
+    await told(world, "recover", parent, files=await outputs(world, parent))
+    found = await value(world, "SELECT answer FROM command WHERE task_id = $1", reader)
+    assert found.startswith("recovering: 0 files are void, 0 inputs are open again; what it made of 1 lost files stays beside what comes in their place")
+    await world.run_all()
+    assert (await world.status(reader), await unit_statuses(world, reader)) == ("done", {"finished": 6, "removed": 4})
+
+
 async def test_a_merged_file_is_not_recovered_when_jobs_before_the_merge_are_archived(world: World) -> None:
     task_id = await world.submit(name="first", outputs={"out": "o.txt"}, merge=MERGE)
     await world.run_all()
@@ -125,9 +139,9 @@ async def test_a_merged_file_is_not_recovered_when_jobs_before_the_merge_are_arc
     assert words.startswith("refused: the details of the jobs that wrote some of them are archived")
 
 
-async def forget_jobs(world: World, task_id: int) -> None:
-    """Takes the details of a task's jobs out of the database, as it is when they are archived."""
-    await rows(world, "DELETE FROM job_file WHERE task_id = $1", task_id)
+async def forget_jobs(world: World, task_id: int, *, hot: bool = True) -> None:
+    """Takes the details of a task's jobs out of the database, as it is when they are archived; those of jobs that have not ended only when `hot`."""
+    await rows(world, "DELETE FROM job_file f WHERE task_id = $1 AND ($2 OR NOT EXISTS (SELECT 1 FROM job j WHERE j.job_id = f.job_id))", task_id, hot)
     await rows(world, "DELETE FROM job_archive WHERE task_id = $1", task_id)
 
 

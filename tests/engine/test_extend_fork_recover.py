@@ -166,7 +166,7 @@ async def test_a_lost_file_is_made_again_by_the_units_that_made_it(world: World)
     task_id = await world.submit()
     await world.run_all()
     lost = (await outputs(world, task_id))[2]
-    assert await told(world, "recover", task_id, files=[lost]) == "recovering: 1 file is void, 1 inputs are open again"
+    assert await told(world, "recover", task_id, files=[lost]) == "recovering: 1 file is void, 1 input is open again"
     ran = await world.run_all()
     assert [(job.traits.serial, job.attempt) for job in ran] == [(3, 2)]
     assert (await world.status(task_id), len(await outputs(world, task_id)), lost in await outputs(world, task_id)) == ("done", 5, False)
@@ -195,7 +195,7 @@ async def test_what_was_made_of_a_lost_file_is_made_again_too(world: World) -> N
     assert [await world.status(each) for each in (parent, child, last)] == ["done"] * 3
     lost = (await outputs(world, parent))[1]
     words = await told(world, "recover", parent, files=[lost])
-    assert words == f"recovering: 1 file is void, 1 inputs are open again; task {child} that reads them asked, too"
+    assert words == f"recovering: 1 file is void, 1 input is open again; task {child} that reads them asked, too"
     ran = await world.run_all()
     assert sorted(job.task_id for job in ran) == [parent, child, last]
     assert [await world.status(each) for each in (parent, child, last)] == ["done"] * 3
@@ -226,7 +226,7 @@ async def test_a_sole_recovery_leaves_tasks_alone_that_have_ended(world: World) 
     await world.run_all()
     command_id = await ask(world, "recover", task_id=parent, files=[(await outputs(world, parent))[1]], sole=True)
     assert {job.task_id for job in await world.run_all()} == {parent}
-    assert (await answer(world, command_id)).endswith("1 inputs are open again")
+    assert (await answer(world, command_id)).endswith("1 input is open again")
     assert await unit_statuses(world, child) == {"finished": 5}
     await invariants.check(world)
 

@@ -4,6 +4,9 @@ import asyncio
 
 from pandawms.engine.aggregate.step import step as aggregate
 from pandawms.engine.command.step import step as command
+from pandawms.engine.define import listing as inputs
+from pandawms.store import listing
+from pandawms.wire.checks import decode_document
 from tests.engine import invariants
 from tests.engine.play import FILES, answer, ask, outputs, rows, unit_statuses, value
 from tests.engine.test_extend_fork_recover import fork
@@ -43,7 +46,7 @@ async def test_a_reader_that_waits_with_a_recovery_of_its_own_is_not_waited_for(
     lost = (await outputs(world, parent))[1]
     command_id = await ask(world, "recover", task_id=parent, files=[lost])
     await world.run_all()
-    assert await answer(world, command_id) == f"recovering: 1 file is void, 1 inputs are open again; task {child} that reads them asked, too"
+    assert await answer(world, command_id) == f"recovering: 1 file is void, 1 input is open again; task {child} that reads them asked, too"
     assert await world.status(parent) == "done"
     await rows(world, "UPDATE command SET next_at = now() WHERE command_id = $1", asked)
     await world.run_all()
@@ -95,4 +98,27 @@ async def test_a_fork_that_is_judged_while_a_file_that_it_shares_is_recovered_ma
         await asyncio.gather(judging, commanding)
     assert sorted(job.task_id for job in await world.run_all()) == [task_id, copy_id]
     assert [(await world.status(each), await unit_statuses(world, each)) for each in (task_id, copy_id)] == [("done", {"finished": 5})] * 2
+    await invariants.check(world)
+
+
+async def test_a_reader_that_lists_a_file_while_it_is_lost_is_asked(world: World) -> None:
+    parent = await world.submit(name="first")
+    child = await world.submit(**FILES | {"name": "child", "scouts": {"jobs": 0}, "inputs": {"in": {"task": "first", "output": "out"}}})
+    await world.settle()
+    first, *_ = await world.claim(5)
+    await world.report(first)
+    async with world.pool.acquire() as lister:
+        async with lister.transaction():
+            (grown,) = await listing.growing(lister, ["ready", "running", "scouting"], 1)
+            assert await listing.hold_growing(lister, ["ready", "running", "scouting"], grown.task_dataset_id) is not None
+            await inputs.feed(lister, grown, decode_document(grown.document))
+            await ask(world, "recover", task_id=parent, files=[first.outputs[0].name])
+            commanding = asyncio.create_task(command(world.pool, world.services))
+            await until_waits_for(world.pool, await lister.fetchval("SELECT pg_backend_pid()"))
+        await commanding
+    assert await unit_statuses(world, child) == {"ready": 1}
+    await world.run_all()
+    assert await value(world, "SELECT answer FROM command WHERE task_id = $1", parent) == (
+        f"recovering: 1 file is void, 1 input is open again; task {child} that reads them asked, too"
+    )
     await invariants.check(world)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pandawms.store import counters, units
+from pandawms.store import counters, listing, units
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
 
@@ -143,6 +143,11 @@ async def without_input(connection: Connection, task_id: int) -> list[Orphan]:
     return [Orphan(**row) async for row in sql.without_input(connection, task_id=task_id)]
 
 
+async def waiting_beside(connection: Connection, task_id: int) -> list[int]:
+    """Returns the jobs of a task that no pilot has though a file beside their units is lost, not locked."""
+    return [row["job_id"] async for row in sql.waiting_beside(connection, task_id=task_id)]
+
+
 async def remove_units(connection: Connection, unit_ids: Sequence[int]) -> int:
     """Takes units that no job has out of their task, and returns how many."""
     ids = list(unit_ids)
@@ -155,8 +160,14 @@ async def remove_units(connection: Connection, unit_ids: Sequence[int]) -> int:
 
 
 async def readers(connection: Connection, file_ids: Sequence[int], task_id: int) -> list[int]:
-    """Returns the other tasks that have units of these files, which the task wrote."""
+    """Returns the other tasks that have units of these files, which the task wrote, or that give them to their jobs beside units."""
     return [row["task_id"] async for row in sql.readers(connection, file_ids=list(file_ids), task_id=task_id)]
+
+
+async def hold_listings(connection: Connection, writers: Collection[int]) -> None:
+    """Lets nobody list what these tasks wrote until the transaction ends, and waits for those who do: what they make units of is seen then."""
+    for task_dataset_id in [row["task_dataset_id"] async for row in sql.listed_from(connection, writers=sorted(writers))]:
+        await listing.hold_input(connection, task_dataset_id)
 
 
 async def shared_here(connection: Connection, file_ids: Sequence[int]) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """What the clock looks for: jobs and tasks that have been in one status for too long. One query for each, a part at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,14 @@ class OverdueJob:
     task_id: int
     status: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VoidReader:
+    """A task with an input that is lost for good."""
+
+    task_id: int
+    owner_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,11 @@ async def overdue_jobs(connection: Connection, low: int, high: int, limits: Mapp
     """Returns the jobs with ids from low to high that have been in their status for longer than its limit in seconds."""
     rows = sql.overdue_jobs(connection, low=low, high=high, statuses=list(limits), seconds=list(limits.values()), queue_statuses=list(queue_statuses), now=now)
     return [OverdueJob(**row) async for row in rows]
+
+
+async def void_readers(connection: Connection, statuses: Collection[str]) -> list[VoidReader]:
+    """Returns the tasks in these statuses with inputs that are lost for good and not processed yet, or that go along with jobs."""
+    return [VoidReader(**row) async for row in sql.void_readers(connection, statuses=sorted(statuses))]
 
 
 async def resting_tasks(connection: Connection, after: int, n: int, seconds: Mapping[str, float], now: datetime, oldest: datetime | None) -> list[RestingTask]:

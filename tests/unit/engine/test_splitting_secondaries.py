@@ -1,6 +1,7 @@
 """Files of secondary inputs go along with the same units in every attempt and every cut; when they run out there is a reason."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -140,3 +141,15 @@ def test_places_beyond_the_last_file_are_left_out_or_go_round() -> None:
     assert numbers(range(7, 9), 5, reuse=False) == []
     assert numbers(range(4, 8), 5, reuse=True) == [4, 5, 1, 2]
     assert numbers(range(1, 9), 3, reuse=True) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("ratio", "per_job", "job_id"), [(1.0, None, None), (None, 1, None), (None, 1, 7)])
+def test_a_unit_waits_for_the_file_that_comes_in_place_of_a_lost_one_and_so_do_those_behind_it(
+    ratio: float | None, per_job: int | None, job_id: int | None
+) -> None:
+    of = replace(secondary(4, is_complete=False, ratio=ratio, per_job=per_job), vacant=frozenset({2}), kept={7: [2]})
+    units = [Piece(1, MB), Piece(2, MB, attempt=int(job_id is not None), job_id=job_id), Piece(3, MB)]
+    *made, rest = cut(units, by(), company=Company([of]))
+    assert [one.companions for one in made if isinstance(one, Job)] == [((1,),)]
+    assert isinstance(rest, Waits)
+    assert ([piece.number for piece in rest.pieces], rest.reason) == ([2, 3], Reason.SECONDARY_GROWING)

@@ -77,6 +77,11 @@ class Round:
         return {"code": f"command.{self.verb}", "text": self.reason}
 
     @property
+    def tries(self) -> int:
+        """How often an input may be tried in all."""
+        return int((self.task.document.get("retry") or {}).get("max_attempts") or 1)
+
+    @property
     def counts(self) -> dict[str, int]:
         """What was done so far, by word."""
         return dict(self.progress.get("counts", {}))
@@ -115,8 +120,7 @@ async def _end(given: Round, by_fate: Mapping[Fate, list[Held]]) -> None:
         ends += [ending(job, event, how) for job in by_fate.get(what, ())]
     await endings.end(given.connection, ends, given.command.asker)
     if given.verb is Verb.REASSIGN:
-        tries = int((given.task.document.get("retry") or {}).get("max_attempts") or 1)
-        await commands.give_back(given.connection, [each.job_id for each in ends], tries)
+        await commands.give_back(given.connection, [each.job_id for each in ends], given.tries)
     await leases.order_kill(given.connection, [job.job_id for job in by_fate.get(Fate.TELL, ())], given.reason, given.command.asked_by)
 
 

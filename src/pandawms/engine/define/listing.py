@@ -107,7 +107,9 @@ async def feed(connection: Connection, grown: listing.Growing, document: TaskDoc
 
 
 async def _note_secondary(connection: Connection, task_dataset_id: int, spec: InputSpec) -> None:
-    """Notes what a secondary input has now, and numbers the files that are new: they keep their numbers, whatever comes later."""
-    await listing.note_seen(connection, task_dataset_id, grows=spec.grow)
+    """Notes what a secondary input has now, and numbers the files that are new: they keep their numbers, unless files before them are lost for good."""
+    is_complete = await listing.note_seen(connection, task_dataset_id, grows=spec.grow)
     files = await listing.new_secondary_files(connection, task_dataset_id, planning.choice(spec))
     await splitting.number_files(connection, task_dataset_id, [file.file_id for file in files])
+    if is_complete:
+        await splitting.close_ranks(connection, task_dataset_id)

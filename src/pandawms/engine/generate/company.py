@@ -59,7 +59,7 @@ async def _secondary(connection: Connection, spec: InputSpec, row: SecondaryRow,
     files = await splitting.numbered(connection, row.task_dataset_id, _needed(spec, row, pieces) | {n for mine in kept.values() for n in mine})
     return Secondary(
         row.task_dataset_id, row.n_files, row.is_complete, spec.per_job, None if spec.ratio is None else fraction(spec.ratio), spec.whole, spec.reuse,
-        row.n_given, {n: file.size_bytes for n, file in files.items()}, kept,
+        row.n_given, {n: file.size_bytes for n, file in files.items()}, kept, await splitting.vacant(connection, row.task_dataset_id),
     ), files  # fmt: skip
 
 

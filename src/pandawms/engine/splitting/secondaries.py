@@ -17,7 +17,8 @@ class Secondary:
     """A secondary input of a task: exactly one of `per_job`, `ratio` and `whole` says how its files go along.
 
     `n_files` are known so far, more may come unless `is_complete`. `n_given` places were handed out to jobs before (of `per_job`). `sizes` has the bytes of
-    the files that the units at hand may need, by number; `kept` the numbers that a job before had, by its id.
+    the files that the units at hand may need, by number; `kept` the numbers that a job before had, by its id; `vacant` the numbers whose files are lost and
+    to be made again, of which a complete input has none.
     """
 
     task_dataset_id: int
@@ -30,6 +31,7 @@ class Secondary:
     n_given: int = 0
     sizes: Mapping[int, int] = field(default_factory=dict)
     kept: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    vacant: frozenset[int] = frozenset()
 
 
 class Shortage(Exception):
@@ -106,7 +108,7 @@ class Company:
         if each.per_job is None:
             return ()
         if job_id is not None and job_id in each.kept:
-            return each.kept[job_id]
+            return _there(each, each.kept[job_id])
         places = range(self._given[at] + 1, self._given[at] + each.per_job + 1)
         self._next_given[at] = places.stop - 1
         return _existing(each, places)
@@ -119,8 +121,14 @@ class Company:
         ]  # fmt: skip
 
 
-def _existing(each: Secondary, places: range) -> list[int]:
+def _existing(each: Secondary, places: range) -> Sequence[int]:
     """The file numbers of places, all of which must be there: an open input that is reused goes round only when it is complete."""
     if places.stop - 1 > each.n_files and not (each.reuse and each.n_files and each.is_complete):
         raise Shortage(Reason.EXHAUSTED if each.is_complete else Reason.SECONDARY_GROWING)
-    return numbers(places, each.n_files, reuse=each.reuse)
+    return _there(each, numbers(places, each.n_files, reuse=each.reuse))
+
+
+def _there(each: Secondary, wanted: Sequence[int]) -> Sequence[int]:
+    if each.vacant and not each.vacant.isdisjoint(wanted):
+        raise Shortage(Reason.SECONDARY_GROWING)
+    return wanted

@@ -6,7 +6,7 @@ import asyncpg
 
 from pandawms.domain.stages import Stage
 from pandawms.engine.services import Services
-from pandawms.engine.watch import timers, transient
+from pandawms.engine.watch import timers, transient, void_inputs
 from pandawms.engine.watch.plan import lost, orphaned
 from pandawms.store import brokerage, catalogue, endings, hearing, idempotency, leases, partitions, places, retry_rules
 from pandawms.store.database import Connection, Pool
@@ -30,7 +30,7 @@ async def step(pool: Pool, services: Services) -> int:
         await retry_rules.drop_old(connection, days=retry_rules.KEPT_DAYS)
         await places.count_jobs(connection)
     await _drop_sandboxes(pool, services)
-    return ended + await transient.step(pool, services) + await timers.step(pool, services)
+    return ended + await transient.step(pool, services) + await timers.step(pool, services) + await void_inputs.step(pool, services)
 
 
 async def _make_partitions(pool: Pool) -> None:

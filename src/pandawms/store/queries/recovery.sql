@@ -129,6 +129,14 @@ SELECT u.task_file_id, u.status, u.job_id FROM task_dataset td JOIN task_file u 
 JOIN dataset d ON d.dataset_id = f.dataset_id
 WHERE td.task_id = :task_id AND td.role = 'input' AND d.holds_lost AND u.status <> 'removed' ORDER BY u.task_file_id;
 
+-- name: waiting_beside(task_id)
+-- Jobs of a task that no pilot has though a file beside their units is lost.
+SELECT j.job_id FROM job j WHERE j.task_id = :task_id AND j.standing IN ('new', 'assigned', 'ready') AND EXISTS (
+    SELECT 1 FROM job_file f JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id JOIN file x ON x.file_id = f.file_id
+    JOIN dataset d ON d.dataset_id = x.dataset_id
+    WHERE f.job_id = j.job_id AND f.role = 'input' AND td.task_id = :task_id AND NOT td.is_master AND d.holds_lost)
+ORDER BY 1;
+
 -- name: hold_ranges_of(unit_ids)$
 -- Holds the ranges of the inputs of units that have rows: before the units, as who makes jobs does.
 SELECT count(*) FROM (
@@ -158,12 +166,21 @@ SELECT task_dataset_id, count(*) AS n, -count(*) AS listed, -coalesce(sum(n_even
 FROM gone GROUP BY 1 ORDER BY 1;
 
 -- name: readers(file_ids, task_id)
--- Other tasks with units of these files.
-SELECT DISTINCT u.task_id FROM task_dataset o JOIN LATERAL (
-    SELECT o.dataset_id UNION SELECT m.container_id FROM dataset_member m WHERE m.dataset_id = o.dataset_id) r (dataset_id) ON true
-JOIN task_dataset td ON td.dataset_id = r.dataset_id AND td.role = 'input'
-JOIN task_file u ON u.task_dataset_id = td.task_dataset_id AND u.file_id = ANY (:file_ids::bigint[])
-WHERE o.task_id = :task_id AND o.role IN ('output', 'transient') AND u.status <> 'removed' ORDER BY 1;
+-- Other tasks with units of these files, or that give them to their jobs beside units.
+SELECT DISTINCT td.task_id FROM task_dataset o
+CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id) r
+JOIN task_dataset td ON td.task_dataset_id = r.task_dataset_id
+WHERE o.task_id = :task_id AND o.role IN ('output', 'transient') AND (
+    EXISTS (SELECT 1 FROM task_file u WHERE u.task_dataset_id = td.task_dataset_id AND u.file_id = ANY (:file_ids::bigint[]) AND u.status <> 'removed')
+    OR EXISTS (SELECT 1 FROM secondary_file s WHERE s.task_dataset_id = td.task_dataset_id AND s.file_id = ANY (:file_ids::bigint[])))
+ORDER BY 1;
+
+-- name: listed_from(writers)
+-- The inputs that read what these tasks wrote, and to which more may come.
+SELECT DISTINCT td.task_dataset_id FROM task_dataset o
+CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id) r
+JOIN task_dataset td ON td.task_dataset_id = r.task_dataset_id
+WHERE o.task_id = ANY (:writers::bigint[]) AND o.role IN ('output', 'transient') AND NOT td.is_complete ORDER BY 1;
 
 -- name: shared_here(file_ids)
 -- Of these files, those that were written by another task, with that task.

@@ -24,6 +24,18 @@ WHERE e.at <= :now::timestamptz - make_interval(secs => l.seconds) AND NOT (j.st
     WHERE f.job_id = j.job_id AND f.job_id BETWEEN :low AND :high))
 ORDER BY j.job_id;
 
+-- name: void_readers(statuses)
+-- Tasks in these statuses that have units of lost files which are to be processed, or that give lost files to their jobs beside units: by the datasets that have
+-- lost files, which are few.
+SELECT DISTINCT t.task_id, t.owner_id FROM dataset g JOIN dataset d ON d.scope = g.scope AND d.name = g.name AND NOT d.holds_lost
+CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = d.dataset_id) i
+JOIN task_dataset td ON td.task_dataset_id = i.task_dataset_id JOIN task t ON t.task_id = td.task_id
+WHERE g.holds_lost AND t.status = ANY (:statuses::text[]) AND EXISTS (
+    SELECT 1 FROM file f WHERE f.dataset_id = g.dataset_id AND (
+        EXISTS (SELECT 1 FROM task_file u WHERE u.task_dataset_id = td.task_dataset_id AND u.file_id = f.file_id AND u.status IN ('pending', 'ready', 'running'))
+        OR EXISTS (SELECT 1 FROM secondary_file s WHERE s.task_dataset_id = td.task_dataset_id AND s.file_id = f.file_id)))
+ORDER BY t.task_id;
+
 -- name: resting_tasks(after, n, statuses, seconds, now, oldest)
 -- Tasks that have not ended and have been in their status for longer than it needs no look, or whose time is over; each for the caller alone until its
 -- transaction ends.

@@ -2,7 +2,8 @@
 
 The jobs that wrote them are void, with those that a merge ties to them: all they wrote leaves the output datasets, and the units that they had finished are
 ready again. Forks that shared any of it process it themselves. Tasks that have units of these files are asked in their turn (`reread`): such units leave
-them, what was made of them is void, too, and the new files become new units when they come.
+them, what was made of them is void, too, and the new files become new units when they come. Where such a file went along with units of another file, jobs
+wait for the one that comes in its place.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,13 +12,13 @@ from typing import Any
 
 from pandawms.domain.codes import Code
 from pandawms.domain.command import Verb, accepted_in
-from pandawms.domain.job import LEASED, QUEUED, JobEvent
+from pandawms.domain.job import LEASED, QUEUED, JobEvent, JobStatus
 from pandawms.domain.outcome import outcome
 from pandawms.domain.task import TASK, TaskEvent, TaskStatus
 from pandawms.engine.command import cascade
 from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
-from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, tasks, transient, units
+from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, splitting, tasks, transient, units
 from pandawms.store.endings import ending
 from pandawms.store.recovery import Orphan
 
@@ -39,27 +40,28 @@ GRAVE_LIFE = (("create_output", None, "mutable"), ("freeze", "mutable", "closed"
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What is void: jobs with all their files, files that are gone, and units that leave the task."""
+    """What is void: jobs with all their files, files that are gone, and units that leave the task; `kept` says what stays of what was made of lost files."""
 
     jobs: Sequence[int]
     files: Sequence[int]
     gone: Sequence[int] = ()
     orphans: Sequence[Orphan] = ()
+    kept: str = ""
 
 
 async def recover(given: Round, decision: Decision) -> Done | More:
     """First what is lost here, in one round; then the tasks that read it are asked, each as soon as no other command of it is pending."""
     if given.progress:
         return await _ask_readers(given)
-    gone = await transient.removed(given.connection, given.task.task_id, {"input", "output"})
-    if gone is not None:
-        return Done(f"refused: {gone} was transient and is removed; submit the tasks again under other names")
     found = await (_unreadable(given) if given.arguments.get("reread") else _named(given))
     return found if isinstance(found, Done | More) else await _begin(given, found)
 
 
 async def _named(given: Round) -> Lost | Done:
     connection, names = given.connection, list(given.arguments.get("files", ()))
+    gone = await transient.removed(connection, given.task.task_id, {"input", "output"})
+    if gone is not None:
+        return Done(f"refused: {gone} was transient and is removed; submit the tasks again under other names")
     files = await recovery.outputs(connection, given.task.task_id, names)
     before = await recovery.lost_before(connection, given.task.task_id, set(names) - {file.name for file in files})
     missing = sorted(set(names) - {file.name for file in files} - before.keys())
@@ -85,32 +87,70 @@ async def _are_archived(given: Round, jobs: Sequence[int]) -> bool:
 
 
 async def _unreadable(given: Round) -> Lost | Done | More:
-    """Jobs that read lost files are ended first; those whose output waits to be merged are waited for, unless merges stand still."""
+    """Jobs that read lost files are ended first; those whose output waits to be merged are waited for, unless merges stand still.
+
+    What was made of lost files stays where nobody knows any more, or can make again, what all of that is: a task that has ended is then left alone.
+    """
     connection = given.connection
+    if await _withdraw(given):
+        return More({})
     orphans = await recovery.without_input(connection, given.task.task_id)
     if given.task.status in STANDING and any(unit.status == "merging" for unit in orphans):
         return Done("refused: its outputs wait to be merged; resume it, then recover the files again")
     running = sorted({unit.job_id for unit in orphans if unit.status == "running" and unit.job_id is not None})
     if running:
-        held = await leases.lock(connection, running[: given.services.options.jobs_per_round], QUEUED | LEASED)
-        end = outcome(Code.KILLED, f"its input was lost: {given.reason}")
-        await endings.end(connection, [ending(job, JobEvent.CANCEL, end) for job in held], given.command.asker)
+        await _cancel(given, running, QUEUED | LEASED)
         return More({})
     if any(unit.status == "merging" for unit in orphans):
         return More({}, WAIT_SECONDS)
     done = sorted({unit.job_id for unit in orphans if unit.status == "finished" and unit.job_id is not None})
     jobs = await recovery.together(connection, done)
-    if await _are_archived(given, jobs):
-        return Done("refused: the details of the jobs that read the lost files are archived; submit a new task for these inputs")
+    if done and (why := await _stays(given, jobs)):
+        if TASK.is_final(TaskStatus(given.task.status)):
+            return Done(f"refused: {why}; submit a new task for these inputs")
+        rest = [unit for unit in orphans if unit.status != "finished"]
+        return Lost((), (), (), rest, f"; what it made of {len(orphans) - len(rest):,} lost files stays beside what comes in their place, as {why}")
     return Lost(jobs, await recovery.files_of(connection, jobs), (), orphans)
 
 
+async def _stays(given: Round, jobs: Sequence[int]) -> str | None:
+    """Returns why what these jobs made cannot be made again, or None."""
+    if await _are_archived(given, jobs):
+        return "the details of the jobs that read the lost files are archived"
+    gone = await transient.removed(given.connection, given.task.task_id, {"output"})
+    return None if gone is None else f"{gone} was transient and is removed"
+
+
+async def _withdraw(given: Round) -> bool:
+    """Lets lost files beside units give up their numbers, so that no more jobs get them, and ends jobs that wait for one, as if they had not been.
+
+    True when there was anything to do. Jobs that a pilot has go on: they have read the file, or fail.
+    """
+    connection, task_id = given.connection, given.task.task_id
+    n_vacant = await splitting.vacate(connection, task_id)
+    if n_vacant:
+        await commands.relist(connection, task_id)
+    waiting = await recovery.waiting_beside(connection, task_id)
+    if waiting:
+        await commands.give_back(connection, await _cancel(given, waiting, QUEUED), given.tries)
+    return bool(n_vacant or waiting)
+
+
+async def _cancel(given: Round, job_ids: Sequence[int], statuses: frozenset[JobStatus]) -> list[int]:
+    """Ends those of these jobs that are in one of these statuses, as many as a round takes, and returns them."""
+    held = await leases.lock(given.connection, job_ids[: given.services.options.jobs_per_round], statuses)
+    end = outcome(Code.KILLED, f"its input was lost: {given.reason}")
+    await endings.end(given.connection, [ending(job, JobEvent.CANCEL, end) for job in held], given.command.asker)
+    return [job.job_id for job in held]
+
+
 async def _begin(given: Round, lost: Lost) -> Done | More:
-    """Forks and ranges are held first; then datasets, units and tasks, as reports lock them."""
+    """Forks, listings by readers and ranges are held first; then datasets, units and tasks, as reports lock them."""
     connection, task = given.connection, given.task
     await _hold_forks(given, lost.jobs)
-    await units.hold_ranges(connection, task.task_id)
     copies = await _copies(given, lost.files)
+    await recovery.hold_listings(connection, {task.task_id, *copies.values()})
+    await units.hold_ranges(connection, task.task_id)
     made = await recovery.bury(connection, sorted({*lost.files, *copies}))
     for event, before, after in GRAVE_LIFE:
         for dataset_id in made:
@@ -127,8 +167,9 @@ async def _begin(given: Round, lost: Lost) -> Done | More:
     for task_id in await _readers(given, *concerned):
         await tasks.hold(connection, task_id)  # a fork of it that is being made is there then; one that begins later knows what is lost
     readers = await _readers(given, *concerned)
-    counts = {"n_files": len(lost.files), "n_units": len(opened) - removed if lost.orphans else len(opened), "n_removed": removed, "n_forks": len(copied)}
-    return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts})
+    n_open = len(set(opened).difference(unit.task_file_id for unit in lost.orphans))
+    counts = {"n_files": len(lost.files), "n_units": n_open, "n_removed": removed, "n_forks": len(copied)}
+    return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts, "kept": lost.kept})
 
 
 async def _hold_forks(given: Round, job_ids: Sequence[int]) -> None:
@@ -186,10 +227,14 @@ async def _ask_readers(given: Round) -> Done | More:
     if left and n_looks <= MOST_LOOKS:
         return More(dict(given.progress) | {"readers": left, "asked": asked, "n_looks": n_looks}, WAIT_SECONDS)
     counts = given.counts | {"n_asked": len(asked)}
-    words = f"recovering: {counts['n_files']:,} file{'s are' if counts['n_files'] != 1 else ' is'} void, {counts['n_units']:,} inputs are open again"
+    words = f"recovering: {_are(counts['n_files'], 'file')} void, {_are(counts['n_units'], 'input')} open again{given.progress.get('kept', '')}"
     words += f"; {cascade.named(sorted(asked))} that read{'s' * (len(asked) == 1)} them asked, too" if asked else ""
     words += f"; not asked, as another command is pending: {cascade.named(sorted(left))}: recover the files again when that is through" if left else ""
     return Done(words, counts | {"n_left_out": len(left)})
+
+
+def _are(n: int, what: str) -> str:
+    return f"{n:,} {what} is" if n == 1 else f"{n:,} {what}s are"
 
 
 async def _takes_it(given: Round, task_id: int) -> bool:
