@@ -312,12 +312,14 @@ class Machine:
         return verdict.verdict
 
     async def late_report(self) -> None:
-        """A report comes again, with another outcome: it changes nothing. That of a copy that has lost may say that it failed."""
+        """A report comes again, with another outcome: it changes nothing. It may say that the job failed where it did, as when its merge failed so, or when
+        another copy has won."""
         if self.past:
             queue, given = self.chance.choice(self.past)
             other = inventing.OUTCOMES[0] if given.outcome == SUCCESS else SUCCESS
-            has_lost = await value(self.world, "SELECT error_code FROM job_archive WHERE job_id = $1", given.job_id) == Code.ANOTHER_COPY_WON.number
-            expected = "repeated" if has_lost and other != SUCCESS else "refused"
+            code = await value(self.world, "SELECT error_code FROM job_archive WHERE job_id = $1", given.job_id)
+            is_told = other != SUCCESS and code in (other.code, Code.ANOTHER_COPY_WON.number)
+            expected = "repeated" if is_told else "refused"
             assert await self._tell(queue, replace(given, outcome=other, outputs=(), payloads=())) == expected
 
     async def lose(self) -> None:

@@ -242,3 +242,20 @@ async def test_a_fork_that_shared_a_lost_file_makes_it_itself(world: World) -> N
     assert [await world.status(each) for each in (task_id, copy)] == ["done", "done"]
     assert [len(await outputs(world, each)) for each in (task_id, copy)] == [5, 5]
     await invariants.check(world)
+
+
+async def test_a_fork_that_is_obsolete_or_failed_does_not_open_what_it_shared_when_that_is_lost(world: World) -> None:
+    task_id = await world.submit(retry={"max_attempts": 1})
+    await run_with(world, {("run", 1): FAILED})
+    obsolete, failed = await fork(world, task_id, "obsolete"), await fork(world, task_id, "failed", goal={"percent": 100, "on_miss": "fail"})
+    await run_with(world, {("run", 1): FAILED})
+    await told(world, "obsolete", obsolete)
+    assert [await world.status(each) for each in (obsolete, failed)] == ["obsolete", "failed"]
+    await told(world, "recover", task_id, files=await outputs(world, task_id))
+    assert {job.task_id for job in await world.run_all()} == {task_id}
+    for each in (obsolete, failed):
+        assert await unit_statuses(world, each) == {"cancelled": 4, "failed": 1}
+    assert (await told(world, "retry", failed)).startswith("retried: 5 inputs are open again")
+    await world.run_all()
+    assert (await world.status(failed), await unit_statuses(world, failed)) == ("done", {"finished": 5})
+    await invariants.check(world)

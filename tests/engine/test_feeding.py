@@ -3,8 +3,9 @@
 from itertools import pairwise
 from typing import Any
 
+from pandawms.engine.define.step import step as define
 from tests.engine import invariants
-from tests.engine.play import FILES, add_dataset, add_files, close_dataset, hot, lose, rows, run_with, told
+from tests.engine.play import FILES, add_dataset, add_files, close_dataset, hot, lose, rows, run_with, told, value
 from tests.world import STAGES, World
 
 CHILD: dict[str, Any] = FILES | {"name": "child", "inputs": {"in": {"task": "t", "output": "out"}}}
@@ -75,3 +76,30 @@ async def test_attempts_that_were_ordered_are_those_of_files_that_come_later_too
     await add_files(world, dataset_id, 1, 2)
     await turn(world)
     assert [row[0] for row in await rows(world, "SELECT max_attempts FROM task_file ORDER BY number")] == [3, 3]
+
+
+async def test_an_input_that_cannot_be_listed_does_not_stand_in_the_way_of_others(world: World) -> None:
+    ids = [await add_dataset(world, 1, name, is_open=True) for name in ("bad", "good")]
+    bad, good = [
+        await world.submit(**FILES | {"name": name, "scouts": {"jobs": 0}, "inputs": {"in": {"dataset": f"user.ada:{name}"}}}) for name in ("bad", "good")
+    ]  # fmt: skip
+    await world.settle()
+    await rows(world, "UPDATE task_template SET document = (document::jsonb || '{\"unheard_of\": 1}')::json WHERE task_id = $1", bad)
+    for dataset_id in ids:
+        await add_files(world, dataset_id, 1, 1)
+    await define(world.pool, world.services)
+    found = await rows(world, "SELECT task_id, n_listed FROM task_dataset WHERE role = 'input' ORDER BY 1")
+    assert [tuple(row) for row in found] == [(bad, 1), (good, 2)]
+    assert await value(world, "SELECT reason ->> 'code' FROM task WHERE task_id = $1", bad) == "engine.failed"
+    assert await value(world, "SELECT next_listing_at > now() FROM task_dataset WHERE task_id = $1 AND role = 'input'", bad), "not again at once"
+
+
+async def test_a_paused_task_whose_input_grows_still_says_why_it_is_paused(world: World) -> None:
+    dataset_id = await add_dataset(world, 1, is_open=True)
+    task_id = await world.submit(**FILES)
+    await world.settle()
+    await told(world, "pause", task_id, reason="lunch")
+    await add_files(world, dataset_id, 1, 1)
+    await world.settle()
+    assert await value(world, "SELECT n_listed FROM task_dataset WHERE role = 'input'") == 2
+    assert await value(world, "SELECT reason ->> 'text' FROM task") == "lunch"

@@ -196,9 +196,9 @@ async def new_version(connection: Connection, task_id: int, document: dict[str, 
     return int(await sql.new_version(connection, task_id=task_id, document=document))
 
 
-async def relist(connection: Connection, task_id: int) -> None:
-    """Lets all inputs of a task be listed again."""
-    await sql.relist(connection, task_id=task_id)
+async def relist(connection: Connection, task_dataset_ids: Collection[int]) -> None:
+    """Lets inputs of a task be listed again."""
+    await sql.relist(connection, task_dataset_ids=sorted(task_dataset_ids))
 
 
 async def paused_tasks(connection: Connection, task_ids: Collection[int]) -> set[int]:

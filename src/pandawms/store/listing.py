@@ -165,6 +165,11 @@ async def hold_growing(connection: Connection, statuses: Collection[str], task_d
     return found[0] if found else None
 
 
+async def put_off(connection: Connection, task_dataset_id: int, seconds: float) -> None:
+    """Lets an input that could not be listed be listed again after some time only, as long as its datasets are open."""
+    await sql.put_off(connection, task_dataset_id=task_dataset_id, seconds=seconds)
+
+
 async def open_sources(connection: Connection) -> tuple[str, ...]:
     """Returns the names of datasets from outside that tasks read beside the first one of an input, or wait for."""
     return tuple([row["did"] async for row in sql.open_sources(connection)])

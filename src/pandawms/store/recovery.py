@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pandawms.domain.job import JobStatus
 from pandawms.store import counters, listing, units
 from pandawms.store.database import Connection
 from pandawms.store.sql import load
@@ -61,7 +62,7 @@ async def details(connection: Connection, job_ids: Sequence[int]) -> tuple[bool,
 
 
 async def is_unended(connection: Connection, file_ids: Sequence[int]) -> bool:
-    """Whether a job that wrote one of these files waits for its merge."""
+    """Whether a job that wrote one of these files has not ended: it waits for its merge, or has payloads that run."""
     return bool(await sql.is_unended(connection, file_ids=list(file_ids)))
 
 
@@ -123,14 +124,14 @@ async def copies(connection: Connection, unit_ids: Sequence[int]) -> dict[int, l
     return {row["task_id"]: row["unit_ids"] async for row in sql.copies(connection, unit_ids=list(unit_ids))}
 
 
-async def unshare(connection: Connection, unit_ids: Sequence[int]) -> dict[int, list[int]]:
-    """Makes units of forks ready that stood for these, and for those; returns them by task."""
+async def unshare(connection: Connection, unit_ids: Sequence[int], closed: Collection[int]) -> dict[int, list[int]]:
+    """Makes units of forks ready that stood for these, and for those; those of `closed` tasks are cancelled. Returns them by task."""
     found: dict[int, list[int]] = {}
     wanted = list(unit_ids)
     while wanted:
         standing = [unit_id for ids in (await copies(connection, wanted)).values() for unit_id in ids]
         await counters.lock_units(connection, standing)
-        changes = [row async for row in sql.unshare(connection, task_file_ids=standing)]
+        changes = [row async for row in sql.unshare(connection, task_file_ids=standing, closed=sorted(closed))]
         await counters.follow(connection, changes)
         for row in changes:
             found.setdefault(row["task_id"], []).extend(row["unit_ids"])
@@ -143,9 +144,9 @@ async def without_input(connection: Connection, task_id: int) -> list[Orphan]:
     return [Orphan(**row) async for row in sql.without_input(connection, task_id=task_id)]
 
 
-async def waiting_beside(connection: Connection, task_id: int) -> list[int]:
-    """Returns the jobs of a task that no pilot has though a file beside their units is lost, not locked."""
-    return [row["job_id"] async for row in sql.waiting_beside(connection, task_id=task_id)]
+async def waiting_beside(connection: Connection, task_id: int, statuses: Collection[JobStatus]) -> list[int]:
+    """Returns the jobs of a task in one of these statuses of which a file beside their units is lost, not locked."""
+    return [row["job_id"] async for row in sql.waiting_beside(connection, task_id=task_id, statuses=sorted(statuses))]
 
 
 async def remove_units(connection: Connection, unit_ids: Sequence[int]) -> int:

@@ -11,9 +11,6 @@ from pandawms.store.units import Unit
 
 sql = load("splitting")
 
-FAR = 1_000_000_000
-"""Above all numbers of files of a secondary input."""
-
 
 class Traits(NamedTuple):
     """A unit's group, and what retry rules raised for its next job (None: nothing)."""
@@ -81,31 +78,27 @@ async def count_first(connection: Connection, task_id: int, n_first: int) -> Non
     await sql.count_first(connection, task_id=task_id, n_first=n_first)
 
 
+async def forget_first(connection: Connection, task_id: int, unit_ids: Sequence[int]) -> None:
+    """Takes first attempts of which nothing is left, since these units left the task, out of the kept number of first attempts."""
+    await sql.forget_first(connection, task_id=task_id, unit_ids=list(unit_ids))
+
+
 async def number_files(connection: Connection, task_dataset_id: int, file_ids: Sequence[int]) -> None:
     """Numbers the files of a secondary input that have none, in place of lost ones and then after those that have one; the caller holds the input."""
     if file_ids:
         await sql.number_files(connection, task_dataset_id=task_dataset_id, file_ids=list(file_ids))
 
 
-async def vacate(connection: Connection, task_id: int) -> int:
-    """Lets lost files of the secondary inputs of a task give up their numbers; returns how many. Other jobs of the task wait until the transaction ends."""
+async def vacate(connection: Connection, task_id: int) -> list[int]:
+    """Lets lost files of the secondary inputs of a task give up their numbers; returns the inputs that had some. Other jobs of the task wait until the
+    transaction ends."""
     await secondaries(connection, task_id)
-    return sum([row["n"] async for row in sql.vacate(connection, task_id=task_id)])
+    return [row["task_dataset_id"] async for row in sql.vacate(connection, task_id=task_id)]
 
 
 async def vacant(connection: Connection, task_dataset_id: int) -> frozenset[int]:
     """Returns the numbers of a secondary input that have no file now."""
     return frozenset([row["number"] async for row in sql.vacant(connection, task_dataset_id=task_dataset_id)])
-
-
-async def close_ranks(connection: Connection, task_dataset_id: int) -> None:
-    """Lets the files behind lost ones of a secondary input, which the caller holds and for which no more files come, move up to their numbers."""
-    dropped = [row["number"] async for row in sql.drop_vacant(connection, task_dataset_id=task_dataset_id)]
-    if dropped:
-        await sql.take_back(connection, task_dataset_id=task_dataset_id, numbers=dropped)
-        where: dict[str, int] = {"task_dataset_id": task_dataset_id, "above": min(dropped) - 1, "by_far": FAR}
-        await sql.lift(connection, **where)
-        await sql.settle(connection, **where)
 
 
 async def secondaries(connection: Connection, task_id: int) -> list[SecondaryRow]:

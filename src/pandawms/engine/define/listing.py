@@ -107,9 +107,11 @@ async def feed(connection: Connection, grown: listing.Growing, document: TaskDoc
 
 
 async def _note_secondary(connection: Connection, task_dataset_id: int, spec: InputSpec) -> None:
-    """Notes what a secondary input has now, and numbers the files that are new: they keep their numbers, unless files before them are lost for good."""
-    is_complete = await listing.note_seen(connection, task_dataset_id, grows=spec.grow)
+    """Numbers the files of a secondary input that are new, and notes what it has now: they keep their numbers, whatever comes later. Of an input that does not
+    grow only what comes in place of lost files is new."""
+    vacant = await splitting.vacant(connection, task_dataset_id)
     files = await listing.new_secondary_files(connection, task_dataset_id, planning.choice(spec))
+    if vacant and not spec.grow:
+        files = files[: len(vacant)]
     await splitting.number_files(connection, task_dataset_id, [file.file_id for file in files])
-    if is_complete:
-        await splitting.close_ranks(connection, task_dataset_id)
+    await listing.note_seen(connection, task_dataset_id, grows=spec.grow or len(vacant) > len(files))

@@ -23,6 +23,8 @@ FED = frozenset({
     TaskStatus.READY, TaskStatus.SCOUTING, TaskStatus.SCOUTED, TaskStatus.RUNNING, TaskStatus.PENDING, TaskStatus.THROTTLED, TaskStatus.PAUSED,
 })  # fmt: skip
 """Statuses in which the inputs of a task may grow."""
+SAID = boundary.ENDING | {TaskStatus.PENDING, TaskStatus.THROTTLED, TaskStatus.PAUSED}
+"""Where the reason of a task says more than that its input has grown."""
 NAMED = 5
 """How many missing datasets a reason names."""
 
@@ -98,19 +100,22 @@ async def _feed(pool: Pool, services: Services) -> int:
     await _refresh(pool, services)
     async with pool.acquire() as connection:
         found = await listing.growing(connection, FED, services.options.tasks_per_step)
-        return sum([await _feed_one(connection, each.task_dataset_id) for each in found])
+        return sum([await _feed_one(connection, each.task_id, each.task_dataset_id) for each in found])
 
 
-async def _feed_one(connection: Connection, task_dataset_id: int) -> bool:
+async def _feed_one(connection: Connection, task_id: int, task_dataset_id: int) -> bool:
     """Lists a grown input again, and lets the broker look at its task at once: in a transaction of its own, as tasks are held before inputs are listed."""
-    async with connection.transaction():
-        grown = await listing.hold_growing(connection, FED, task_dataset_id)
-        if grown is None:
-            return False
-        await inputs.feed(connection, grown, applied(decode_document(grown.document), grown.ordered))
-        await tasks.touch(connection, {grown.task_id})
-    await tasks.explain(connection, grown.task_id, None, 0, unless=boundary.ENDING)
-    return True
+    async with boundary.of_task(connection, WHO, task_id):
+        async with connection.transaction():
+            grown = await listing.hold_growing(connection, FED, task_dataset_id)
+            if grown is None:
+                return False
+            await inputs.feed(connection, grown, applied(decode_document(grown.document), grown.ordered))
+            await tasks.touch(connection, {task_id})
+        await tasks.explain(connection, task_id, None, 0, unless=SAID)
+        return True
+    await listing.put_off(connection, task_dataset_id, boundary.LOOK_AGAIN_SECONDS)
+    return False
 
 
 async def _refresh(pool: Pool, services: Services) -> None:

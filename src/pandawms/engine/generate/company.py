@@ -56,10 +56,12 @@ async def note(connection: Connection, along: Along, jobs: Sequence[Job]) -> Non
 async def _secondary(connection: Connection, spec: InputSpec, row: SecondaryRow, pieces: Sequence[Piece]) -> tuple[Secondary, dict[int, NumberedFile]]:
     tried = {piece.job_id for piece in pieces if piece.job_id is not None}
     kept = await splitting.kept(connection, row.task_dataset_id, tried) if spec.per_job is not None else {}
-    files = await splitting.numbered(connection, row.task_dataset_id, _needed(spec, row, pieces) | {n for mine in kept.values() for n in mine})
+    vacant = await splitting.vacant(connection, row.task_dataset_id)
+    wanted = set(range(1, row.n_files + 1)) if vacant else _needed(spec, row, pieces) | {n for mine in kept.values() for n in mine}
+    files = await splitting.numbered(connection, row.task_dataset_id, wanted)
     return Secondary(
         row.task_dataset_id, row.n_files, row.is_complete, spec.per_job, None if spec.ratio is None else fraction(spec.ratio), spec.whole, spec.reuse,
-        row.n_given, {n: file.size_bytes for n, file in files.items()}, kept, await splitting.vacant(connection, row.task_dataset_id),
+        row.n_given, {n: file.size_bytes for n, file in files.items()}, kept, vacant,
     ), files  # fmt: skip
 
 

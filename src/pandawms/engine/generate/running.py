@@ -17,9 +17,10 @@ from pandawms.engine.splitting import of_task
 from pandawms.engine.splitting.cut import Job, cut
 from pandawms.engine.splitting.even import even
 from pandawms.engine.splitting.limits import Reason, largest_job
-from pandawms.store import jobs, recovery, retry_rules, splitting, tasks, units
+from pandawms.store import counters, jobs, recovery, retry_rules, splitting, tasks, units
 from pandawms.store.database import Connection
 from pandawms.store.retry_rules import Slot
+from pandawms.store.splitting import Refusal
 from pandawms.store.units import TaskDataset, Unit
 from pandawms.wire.checks import decode_document
 from pandawms.wire.document import CloningSpec, TaskDocument
@@ -164,6 +165,7 @@ def _left_over(place: Place, window: Window) -> list[int]:
 
 async def _settle(connection: Connection, place: Place, window: Window) -> None:
     task_id = place.task.task_id
+    rest = await _rest_of_groups(connection, place, window) if is_by_whole_group(place.document) else []
     if window.found.jobs:
         await _create(connection, place, window)
         if place.n_first is not None:
@@ -171,8 +173,8 @@ async def _settle(connection: Connection, place: Place, window: Window) -> None:
         await tasks.move(connection, task_id, TaskEvent.START_SCOUTS if place.is_scouting else TaskEvent.START, WHO)
     for why, refused in planning.refusals(window.found.refused, window.units).items():
         await splitting.refuse(connection, task_id, why, refused)
-    if is_by_whole_group(place.document):
-        await _refuse_rest(connection, place, window)
+    for why, refused in rest:
+        await splitting.refuse(connection, task_id, why, refused)
     if left_over := _left_over(place, window):
         await recovery.remove_units(connection, left_over)
     if left_over or window.found.refused:
@@ -180,16 +182,22 @@ async def _settle(connection: Connection, place: Place, window: Window) -> None:
     await keep_open(connection, task_id, OPEN)
 
 
-async def _refuse_rest(connection: Connection, place: Place, window: Window) -> None:
-    """A group that is refused as one may go on behind the window, whose last unit is in it then: what is there fails for the same reason."""
+async def _rest_of_groups(connection: Connection, place: Place, window: Window) -> list[tuple[Refusal, list[tuple[Unit, float | None]]]]:
+    """A group that is refused as one may go on behind the window, whose last unit is in it then: returns what is there, which fails for the same reason.
+
+    It is locked before counters are, as all units.
+    """
     last = max(window.units, default=0)
+    found = []
     for each in window.found.refused:
         if each.pieces[-1].number != last:
             continue
         (why, judged), *_ = planning.refusals([each], window.units).items()
         while rest := await splitting.untried_of_group(connection, place.source.task_dataset_id, each.pieces[0].group, last, units.RANGE):
-            await splitting.refuse(connection, place.task.task_id, why, [(unit, judged[0][1]) for unit in rest])
+            await counters.lock_units(connection, [unit.task_file_id for unit in rest if unit.task_file_id is not None])
+            found.append((why, [(unit, judged[0][1]) for unit in rest]))
             last = rest[-1].number
+    return found
 
 
 async def _create(connection: Connection, place: Place, window: Window) -> None:

@@ -1,4 +1,4 @@
-"""Takes heartbeats and reports in batches: one statement each, answered after its commit."""
+"""Takes heartbeats and reports in batches, each answered after its commit: one statement each, and more for copies of jobs and jobs of several payloads."""
 
 import asyncio
 import time

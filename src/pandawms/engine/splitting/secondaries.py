@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import count, islice
 
 from pandawms.engine.splitting.limits import Reason
 
@@ -17,8 +18,8 @@ class Secondary:
     """A secondary input of a task: exactly one of `per_job`, `ratio` and `whole` says how its files go along.
 
     `n_files` are known so far, more may come unless `is_complete`. `n_given` places were handed out to jobs before (of `per_job`). `sizes` has the bytes of
-    the files that the units at hand may need, by number; `kept` the numbers that a job before had, by its id; `vacant` the numbers whose files are lost and
-    to be made again, of which a complete input has none.
+    the files that the units at hand may need, by number; `kept` the numbers that a job before had, by its id; `vacant` the numbers whose files are lost: for
+    now, or, of a complete input, for good.
     """
 
     task_dataset_id: int
@@ -48,11 +49,11 @@ def places_of_unit(ratio: Fraction, number: int) -> range:
     return range((number - 1) * above // below + 1, -(-number * above // below) + 1)
 
 
-def numbers(places: range, n_files: int, *, reuse: bool) -> list[int]:
+def numbers(places: Sequence[int], n_files: int, *, reuse: bool) -> list[int]:
     """Returns the file numbers of places, each once; places beyond the last file begin again when `reuse`, else they are left out."""
     if not reuse:
-        return list(places[: max(0, n_files + 1 - places.start)])
-    return [(place - 1) % n_files + 1 for place in places[:n_files]] if n_files else []
+        return [place for place in places if place <= n_files]
+    return list(dict.fromkeys((place - 1) % n_files + 1 for place in places[:n_files])) if n_files else []
 
 
 def fraction(ratio: float) -> Fraction:
@@ -104,13 +105,13 @@ class Company:
         if each.whole:
             if not each.is_complete:
                 raise Shortage(Reason.SECONDARY_GROWING)
-            return range(1, each.n_files + 1)
+            return _all_there(each)
         if each.per_job is None:
             return ()
-        if job_id is not None and job_id in each.kept:
+        if job_id is not None and job_id in each.kept and not (each.is_complete and _lacks_one(each, each.kept[job_id])):
             return _there(each, each.kept[job_id])
-        places = range(self._given[at] + 1, self._given[at] + each.per_job + 1)
-        self._next_given[at] = places.stop - 1
+        places = _next_places(each, self._given[at], each.per_job)
+        self._next_given[at] = places[-1]
         return _existing(each, places)
 
     def _needed(self, number: int) -> list[tuple[int, int]]:
@@ -121,14 +122,35 @@ class Company:
         ]  # fmt: skip
 
 
-def _existing(each: Secondary, places: range) -> Sequence[int]:
+def _existing(each: Secondary, places: Sequence[int]) -> Sequence[int]:
     """The file numbers of places, all of which must be there: an open input that is reused goes round only when it is complete."""
-    if places.stop - 1 > each.n_files and not (each.reuse and each.n_files and each.is_complete):
+    if places[-1] > each.n_files and not (each.reuse and each.n_files and each.is_complete):
         raise Shortage(Reason.EXHAUSTED if each.is_complete else Reason.SECONDARY_GROWING)
     return _there(each, numbers(places, each.n_files, reuse=each.reuse))
 
 
 def _there(each: Secondary, wanted: Sequence[int]) -> Sequence[int]:
-    if each.vacant and not each.vacant.isdisjoint(wanted):
-        raise Shortage(Reason.SECONDARY_GROWING)
+    """These numbers, of which none may be lost."""
+    if _lacks_one(each, wanted):
+        raise Shortage(Reason.EXHAUSTED if each.is_complete else Reason.SECONDARY_GROWING)
     return wanted
+
+
+def _lacks_one(each: Secondary, wanted: Sequence[int]) -> bool:
+    return bool(each.vacant) and not each.vacant.isdisjoint(wanted)
+
+
+def _all_there(each: Secondary) -> Sequence[int]:
+    """The numbers of a complete input without those that are lost."""
+    if each.n_files and len(each.vacant) == each.n_files:
+        raise Shortage(Reason.EXHAUSTED)
+    return [n for n in range(1, each.n_files + 1) if n not in each.vacant] if each.vacant else range(1, each.n_files + 1)
+
+
+def _next_places(each: Secondary, given: int, n: int) -> Sequence[int]:
+    """The next n places; of a complete input those whose files are lost are passed over, as any file will do."""
+    if not (each.vacant and each.is_complete):
+        return range(given + 1, given + n + 1)
+    if len(each.vacant) == each.n_files:
+        raise Shortage(Reason.EXHAUSTED)
+    return list(islice((place for place in count(given + 1) if (place - 1) % each.n_files + 1 not in each.vacant), n))

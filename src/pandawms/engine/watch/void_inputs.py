@@ -2,14 +2,14 @@
 They are asked to look again: what they cannot read leaves them."""
 
 from pandawms.domain.command import Verb, accepted_in
-from pandawms.domain.task import TaskStatus
+from pandawms.domain.task import TASK, TaskStatus
 from pandawms.engine.services import Services
 from pandawms.store import commands, timers
 from pandawms.store.database import Pool
 
 LOOK_SECONDS = 60.0
-ASKED = accepted_in(Verb.RECOVER) - {TaskStatus.PAUSED, TaskStatus.THROTTLED}
-"""Where a task can look again. One that stands still is asked when it goes on."""
+ASKED = accepted_in(Verb.RECOVER) - TASK.final - {TaskStatus.PAUSED, TaskStatus.THROTTLED}
+"""Where a task can look again. One that stands still is asked when it goes on, one that has ended when it is retried."""
 
 
 async def step(pool: Pool, services: Services) -> int:

@@ -146,9 +146,9 @@ WITH raised AS (
 )
 INSERT INTO task_template (task_id, version, document) SELECT task_id, version, :document FROM raised RETURNING version;
 
--- name: relist(task_id)!
--- The inputs of a task are to be listed again.
-UPDATE task_dataset SET is_complete = false, seen_to = NULL, next_listing_at = NULL WHERE task_id = :task_id AND role IN ('input', 'pseudo_input');
+-- name: relist(task_dataset_ids)!
+-- These inputs of a task are to be listed again.
+UPDATE task_dataset SET is_complete = false, seen_to = NULL, next_listing_at = NULL WHERE task_dataset_id = ANY (:task_dataset_ids::bigint[]);
 
 -- name: paused_tasks(task_ids)
 -- Of these tasks, those that are paused; none of them changes until the caller's transaction ends.

@@ -218,6 +218,9 @@ DELETE FROM task_source WHERE task_dataset_id = :task_dataset_id AND dataset_id 
 -- name: complete_numbers(task_dataset_id)!
 UPDATE task_dataset SET is_complete = true WHERE task_dataset_id = :task_dataset_id;
 
+-- name: put_off(task_dataset_id, seconds)!
+UPDATE task_dataset SET next_listing_at = now() + make_interval(secs => :seconds) WHERE task_dataset_id = :task_dataset_id;
+
 -- name: open_sources()
 -- Names of datasets from outside that active tasks read beside the first of an input, or wait for.
 SELECT DISTINCT s.did FROM task_source s JOIN task_dataset td USING (task_dataset_id) JOIN task t USING (task_id) LEFT JOIN dataset d ON d.dataset_id = s.dataset_id

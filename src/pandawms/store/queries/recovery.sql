@@ -40,7 +40,7 @@ SELECT coalesce(bool_or(NOT EXISTS (SELECT 1 FROM job_file f WHERE f.job_id = g.
 FROM unnest(:job_ids::bigint[]) AS g (job_id);
 
 -- name: is_unended(file_ids)$
--- True when a job that wrote one of these files has not ended: it waits for its merge.
+-- True when a job that wrote one of these files has not ended: it waits for its merge, or has payloads that run.
 SELECT EXISTS (SELECT 1 FROM job_file f JOIN job j USING (job_id) WHERE f.file_id = ANY (:file_ids::bigint[]) AND f.role = 'output');
 
 -- name: sharing(file_ids)
@@ -112,15 +112,16 @@ WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'input' AND u.job_id = f.
 -- Units of forks that stand for these, by task, not locked.
 SELECT task_id, array_agg(task_file_id) AS unit_ids FROM task_file WHERE shared_from = ANY (:unit_ids::bigint[]) AND status = 'finished' GROUP BY 1 ORDER BY 1;
 
--- name: unshare(task_file_ids)
--- Units of forks, which the caller has locked, are ready to be processed there; returns them by input, with what changes for that.
+-- name: unshare(task_file_ids, closed)
+-- Units of forks, which the caller has locked, are ready to be processed there, or cancelled where the task is closed; returns them by input, with what changes
+-- for that.
 WITH again AS (
-    UPDATE task_file SET status = 'ready', shared_from = NULL, is_ranged = false
+    UPDATE task_file SET status = CASE WHEN task_id = ANY (:closed::bigint[]) THEN 'cancelled' ELSE 'ready' END, shared_from = NULL, is_ranged = false
     WHERE task_file_id = ANY (:task_file_ids::bigint[]) AND shared_from IS NOT NULL AND status = 'finished'
-    RETURNING task_file_id, task_id, task_dataset_id, n_events
+    RETURNING task_file_id, task_id, task_dataset_id, n_events, status
 )
-SELECT task_id, task_dataset_id, array_agg(task_file_id) AS unit_ids, count(*) AS n, -count(*) AS used, -count(*) AS finished,
-    -coalesce(sum(n_events), 0)::bigint AS events_finished
+SELECT task_id, task_dataset_id, array_agg(task_file_id) AS unit_ids, count(*) AS n, -count(*) FILTER (WHERE status = 'ready') AS used,
+    -count(*) AS finished, count(*) FILTER (WHERE status = 'cancelled') AS failed, -coalesce(sum(n_events), 0)::bigint AS events_finished
 FROM again GROUP BY 1, 2 ORDER BY 2;
 
 -- name: without_input(task_id)
@@ -129,9 +130,9 @@ SELECT u.task_file_id, u.status, u.job_id FROM task_dataset td JOIN task_file u 
 JOIN dataset d ON d.dataset_id = f.dataset_id
 WHERE td.task_id = :task_id AND td.role = 'input' AND d.holds_lost AND u.status <> 'removed' ORDER BY u.task_file_id;
 
--- name: waiting_beside(task_id)
--- Jobs of a task that no pilot has though a file beside their units is lost.
-SELECT j.job_id FROM job j WHERE j.task_id = :task_id AND j.standing IN ('new', 'assigned', 'ready') AND EXISTS (
+-- name: waiting_beside(task_id, statuses)
+-- Jobs of a task in these statuses of which a file beside their units is lost.
+SELECT j.job_id FROM job j WHERE j.task_id = :task_id AND j.status = ANY (:statuses::text[]) AND EXISTS (
     SELECT 1 FROM job_file f JOIN task_dataset td ON td.task_dataset_id = f.task_dataset_id JOIN file x ON x.file_id = f.file_id
     JOIN dataset d ON d.dataset_id = x.dataset_id
     WHERE f.job_id = j.job_id AND f.role = 'input' AND td.task_id = :task_id AND NOT td.is_master AND d.holds_lost)

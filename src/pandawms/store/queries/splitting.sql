@@ -20,6 +20,14 @@ SELECT coalesce((SELECT t.n_first_jobs::bigint FROM task t WHERE t.task_id = :ta
 -- name: count_first(task_id, n_first)!
 UPDATE task SET n_first_jobs = :n_first WHERE task_id = :task_id;
 
+-- name: forget_first(task_id, unit_ids)!
+-- Jobs that were first attempts at nothing but units which left the task, these among them, are none of those that the task may have.
+UPDATE task t SET n_first_jobs = greatest(0, t.n_first_jobs - (
+    SELECT count(DISTINCT s.serial) FROM job_file f JOIN job_spec s USING (job_id)
+    WHERE f.file_id = ANY (ARRAY(SELECT v.file_id FROM task_file v WHERE v.task_file_id = ANY (:unit_ids::bigint[]))) AND f.task_id = t.task_id AND f.role = 'input' AND s.kind = 'run' AND s.attempt = 1 AND NOT EXISTS (
+        SELECT 1 FROM job_file g JOIN task_file u ON u.task_file_id = g.task_file_id WHERE g.job_id = f.job_id AND g.role = 'input' AND u.status <> 'removed')))
+WHERE t.task_id = :task_id AND t.n_first_jobs IS NOT NULL;
+
 -- name: number_files(task_dataset_id, file_ids)!
 -- Files of a secondary input that have no number get one, in the order given: those of lost files first, then the next ones.
 WITH new AS MATERIALIZED (
@@ -38,34 +46,15 @@ FROM new WHERE n > (SELECT count(*) FROM vacant);
 -- name: vacate(task_id)
 -- Lost files of the secondary inputs of a task, which the caller holds, give up their numbers. Returns the inputs that had some.
 WITH lost AS (
-    UPDATE secondary_file s SET file_id = NULL, lost_file_id = s.file_id FROM file f JOIN dataset d USING (dataset_id)
+    UPDATE secondary_file s SET file_id = NULL, lost_file_ids = array_append(s.lost_file_ids, s.file_id) FROM file f JOIN dataset d USING (dataset_id)
     WHERE s.task_dataset_id = ANY (ARRAY(SELECT td.task_dataset_id FROM task_dataset td WHERE td.task_id = :task_id AND td.role = 'input' AND NOT td.is_master))
         AND f.file_id = s.file_id AND d.holds_lost RETURNING s.task_dataset_id
 )
-SELECT task_dataset_id, count(*) AS n FROM lost GROUP BY 1 ORDER BY 1;
+SELECT DISTINCT task_dataset_id FROM lost ORDER BY 1;
 
 -- name: vacant(task_dataset_id)
 -- The numbers of a secondary input that have no file, in their order.
 SELECT number FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND file_id IS NULL ORDER BY 1;
-
--- name: drop_vacant(task_dataset_id)
--- Takes the numbers without a file out of a secondary input, and returns them.
-DELETE FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND file_id IS NULL RETURNING number;
-
--- name: take_back(task_dataset_id, numbers)!
--- Numbers that are no more count no longer as given to jobs.
-UPDATE task_dataset SET n_given = n_given - (SELECT count(*) FROM unnest(:numbers::integer[]) AS d (number) WHERE d.number <= n_given)
-WHERE task_dataset_id = :task_dataset_id;
-
--- name: lift(task_dataset_id, above, by_far)!
--- Moves the numbers above one out of the way of each other.
-UPDATE secondary_file SET number = number + :by_far::integer WHERE task_dataset_id = :task_dataset_id AND number > :above;
-
--- name: settle(task_dataset_id, above, by_far)!
--- Puts what was lifted behind that number, without gaps.
-UPDATE secondary_file s SET number = :above::integer + l.n
-FROM (SELECT number, row_number() OVER (ORDER BY number) AS n FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND number > :by_far::integer) l
-WHERE s.task_dataset_id = :task_dataset_id AND s.number = l.number;
 
 -- name: secondaries(task_id)
 -- The secondary inputs of a task, for the caller alone until its transaction ends: who gives their files to jobs, and who numbers them.
@@ -82,7 +71,7 @@ WHERE s.task_dataset_id = :task_dataset_id AND s.number = ANY (:numbers::integer
 -- The numbers of the files of a secondary input that jobs had, in their order, lost ones too; the ids of the jobs lie from low to high.
 SELECT f.job_id, s.number FROM job_file f CROSS JOIN LATERAL (
     SELECT number FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND file_id = f.file_id
-    UNION SELECT number FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND lost_file_id = f.file_id) s
+    UNION SELECT number FROM secondary_file WHERE task_dataset_id = :task_dataset_id AND lost_file_ids IS NOT NULL AND f.file_id = ANY (lost_file_ids)) s
 WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.job_id BETWEEN :low AND :high AND f.role = 'input' AND f.task_dataset_id = :task_dataset_id
 ORDER BY f.job_id, f.n;
 

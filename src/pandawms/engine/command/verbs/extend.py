@@ -5,7 +5,7 @@ from pandawms.engine.command import changes
 from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
 from pandawms.engine.command.verbs.again import has_program, open_outputs
-from pandawms.store import commands, events, tasks, transient
+from pandawms.store import commands, events, tasks, transient, units
 
 
 async def extend(given: Round, decision: Decision) -> Done | More:
@@ -24,7 +24,8 @@ async def extend(given: Round, decision: Decision) -> Done | More:
     if await tasks.move(connection, task.task_id, decision.event, given.command.asker, given.why) is None:
         return Done("refused: the task went on to another status meanwhile")
     version = await commands.new_version(connection, task.task_id, document)
-    await commands.relist(connection, task.task_id)
+    known = await units.task_datasets(connection, [task.task_id])
+    await commands.relist(connection, [tied.task_dataset_id for tied in known if tied.role in ("input", "pseudo_input")])
     await open_outputs(given)
     revived = await commands.revive_outputs(connection, task.task_id)
     if revived:

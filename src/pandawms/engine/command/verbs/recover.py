@@ -20,6 +20,7 @@ from pandawms.engine.command.plan import Decision
 from pandawms.engine.command.round import WHO, Done, More, Round
 from pandawms.store import catalogue, commands, endings, events, forks, leases, recovery, splitting, tasks, transient, units
 from pandawms.store.endings import ending
+from pandawms.store.leases import Held
 from pandawms.store.recovery import Orphan
 
 WAIT_SECONDS = 5.0
@@ -34,6 +35,8 @@ PASSING = frozenset({
     TaskStatus.TOREASSIGN, TaskStatus.REASSIGNING,
 }) - accepted_in(Verb.RECOVER)  # fmt: skip
 """Where a task does not take a recovery, and goes on by itself to where it does."""
+CLOSED = TASK.final - TASK.sources(TaskEvent.RECOVER)
+"""Where a task has ended and stays so, whatever it loses."""
 GRAVE_LIFE = (("create_output", None, "mutable"), ("freeze", "mutable", "closed"), ("delete", "closed", "deleted"))
 """The log of a dataset for the records of lost files, which is born removed."""
 
@@ -74,7 +77,7 @@ async def _named(given: Round) -> Lost | Done:
     jobs = await recovery.together(connection, await recovery.writers(connection, ids))
     known = await recovery.files_of(connection, jobs)
     if await recovery.is_unended(connection, sorted({*ids, *known})):
-        return Done("refused: some of them wait to be merged; recover them when they are")
+        return Done("refused: a job that wrote some of them has not ended, or its outputs wait to be merged; recover them when that is through")
     if set(ids) - set(known) or await _are_archived(given, jobs):
         return Done("refused: the details of the jobs that wrote some of them are archived; submit a new task for these inputs")
     return Lost(jobs, [*known, *before.values()], ids)
@@ -99,7 +102,7 @@ async def _unreadable(given: Round) -> Lost | Done | More:
         return Done("refused: its outputs wait to be merged; resume it, then recover the files again")
     running = sorted({unit.job_id for unit in orphans if unit.status == "running" and unit.job_id is not None})
     if running:
-        await _cancel(given, running, QUEUED | LEASED)
+        await _end_readers(given, running, orphans)
         return More({})
     if any(unit.status == "merging" for unit in orphans):
         return More({}, WAIT_SECONDS)
@@ -127,27 +130,51 @@ async def _withdraw(given: Round) -> bool:
     True when there was anything to do. Jobs that a pilot has go on: they have read the file, or fail.
     """
     connection, task_id = given.connection, given.task.task_id
-    n_vacant = await splitting.vacate(connection, task_id)
-    if n_vacant:
-        await commands.relist(connection, task_id)
-    waiting = await recovery.waiting_beside(connection, task_id)
+    waiting = await recovery.waiting_beside(connection, task_id, QUEUED)
     if waiting:
-        await commands.give_back(connection, await _cancel(given, waiting, QUEUED), given.tries)
-    return bool(n_vacant or waiting)
+        await _give_back(given, await _hold(given, waiting, QUEUED))
+    vacant = await splitting.vacate(connection, task_id)
+    if vacant:
+        await commands.relist(connection, vacant)
+    return bool(vacant or waiting)
 
 
-async def _cancel(given: Round, job_ids: Sequence[int], statuses: frozenset[JobStatus]) -> list[int]:
-    """Ends those of these jobs that are in one of these statuses, as many as a round takes, and returns them."""
-    held = await leases.lock(given.connection, job_ids[: given.services.options.jobs_per_round], statuses)
+async def _end_readers(given: Round, running: Sequence[int], orphans: Sequence[Orphan]) -> None:
+    """Ends jobs that read lost files, as if they had not been. The units of these files leave the task at once, lest another job get them; the others are ready
+    again."""
+    held = await _hold(given, running, QUEUED | LEASED)
+    ended = {job.job_id for job in held}
+    await units.hold_ranges(given.connection, given.task.task_id)
+    await _give_back(given, held)
+    await _remove(given, [unit.task_file_id for unit in orphans if unit.job_id in ended])
+
+
+async def _hold(given: Round, job_ids: Sequence[int], statuses: frozenset[JobStatus]) -> list[Held]:
+    """Locks those of these jobs that are in one of these statuses, as many as a round takes."""
+    return await leases.lock(given.connection, job_ids[: given.services.options.jobs_per_round], statuses)
+
+
+async def _give_back(given: Round, held: Sequence[Held]) -> None:
+    """Ends jobs; their units are ready again as if the jobs had not been."""
     end = outcome(Code.KILLED, f"its input was lost: {given.reason}")
     await endings.end(given.connection, [ending(job, JobEvent.CANCEL, end) for job in held], given.command.asker)
-    return [job.job_id for job in held]
+    await commands.give_back(given.connection, [job.job_id for job in held], given.tries)
+
+
+async def _remove(given: Round, unit_ids: Sequence[int]) -> int:
+    """Takes units of lost files out of the task, jobs of which nothing else is left out of those that it may have, and lets its input be listed again."""
+    connection, task_id = given.connection, given.task.task_id
+    removed = await recovery.remove_units(connection, unit_ids)
+    if unit_ids:
+        await commands.relist(connection, [tied.task_dataset_id for tied in await units.task_datasets(connection, [task_id]) if tied.is_master])
+        await splitting.forget_first(connection, task_id, unit_ids)
+    return removed
 
 
 async def _begin(given: Round, lost: Lost) -> Done | More:
     """Forks, listings by readers and ranges are held first; then datasets, units and tasks, as reports lock them."""
     connection, task = given.connection, given.task
-    await _hold_forks(given, lost.jobs)
+    closed = await _hold_forks(given, lost.jobs)
     copies = await _copies(given, lost.files)
     await recovery.hold_listings(connection, {task.task_id, *copies.values()})
     await units.hold_ranges(connection, task.task_id)
@@ -157,29 +184,31 @@ async def _begin(given: Round, lost: Lost) -> Done | More:
             await events.log(connection, "dataset", dataset_id, event, before, after, WHO)
     await recovery.forget_replicas(connection, sorted({*lost.gone, *await _copies(given, lost.gone)}))
     opened = await recovery.reopen(connection, lost.jobs, given.services.options.retry_more_attempts)
-    copied = await recovery.unshare(connection, opened)
-    removed = await recovery.remove_units(connection, [unit.task_file_id for unit in lost.orphans])
+    copied = await recovery.unshare(connection, opened, closed)
+    removed = await _remove(given, [unit.task_file_id for unit in lost.orphans])
     for task_id in sorted({*copied, *([task.task_id] if opened or removed else [])}):
         await _open(given, task_id)
-    if lost.orphans:
-        await commands.relist(connection, task.task_id)
     concerned = [*lost.files, *copies], {task.task_id, *copies.values()}
     for task_id in await _readers(given, *concerned):
         await tasks.hold(connection, task_id)  # a fork of it that is being made is there then; one that begins later knows what is lost
     readers = await _readers(given, *concerned)
     n_open = len(set(opened).difference(unit.task_file_id for unit in lost.orphans))
-    counts = {"n_files": len(lost.files), "n_units": n_open, "n_removed": removed, "n_forks": len(copied)}
+    counts = {"n_files": len(lost.files), "n_units": n_open, "n_forks": len(copied)}
     return More({"is_begun": True, "readers": readers, "asked": [], "n_looks": 0, "counts": counts, "kept": lost.kept})
 
 
-async def _hold_forks(given: Round, job_ids: Sequence[int]) -> None:
-    """Forks, and forks of these, that stand on units of these jobs are not judged, and not forked, meanwhile."""
+async def _hold_forks(given: Round, job_ids: Sequence[int]) -> set[int]:
+    """Forks, and forks of these, that stand on units of these jobs are not judged, and not forked, meanwhile. Returns those that have ended for good."""
+    held: set[int] = set()
     wanted = await recovery.finished_by(given.connection, job_ids)
     while wanted:
         copies = await recovery.copies(given.connection, wanted)
         for task_id in sorted(copies):
             await tasks.hold(given.connection, task_id)
+        held |= copies.keys()
         wanted = [unit_id for ids in copies.values() for unit_id in ids]
+    statuses = {task_id: await tasks.get(given.connection, task_id) for task_id in sorted(held)}
+    return {task_id for task_id, task in statuses.items() if task is not None and TaskStatus(task.status) in CLOSED}
 
 
 async def _copies(given: Round, file_ids: Collection[int]) -> dict[int, int]:
