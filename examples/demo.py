@@ -7,31 +7,33 @@ terminal the system stays up at the end, to be looked at, until Ctrl-C; elsewher
 """
 
 import argparse
-import json
 import os
 import re
+import shlex
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from own_system import PANDA, stay, system
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("words", "chain", "dimuon", "build-cpp")
 PROGRAMS = Path(sys.executable).parent
+SHELL = f'panda() {{ {shlex.join(PANDA)} "$@"; }}'
+"""What `panda` means in the commands of a README: that of the Python that runs this, wherever it is installed."""
 
 
 def main() -> int:
     """Runs the commands one after the other; returns the exit code of the first that fails."""
     options = arguments()
-    data = options.data or HERE.parent / f".demo-{options.name}"
+    data = data_folder(options)
     environment = {
         **os.environ, "PANDA_DATA": str(data), "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "PANDA_ENGINE_TRANSIENT_DAYS": "0",  # what is only in between goes at once, not after a day
     }  # fmt: skip
-    with system(data, environment):
+    with system(data, environment) as url:
+        print(f"The system is up: {url}  (data in {data})", flush=True)
         code = play(HERE / options.name, data / options.name, environment)
         if sys.stdin.isatty() and sys.stdout.isatty():
             print(f"\nLook further with `panda --data {data} ls`. Ctrl-C ends the system.")
@@ -47,27 +49,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def system(data: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A fresh system for the length of the block; SIGTERM and Ctrl-C end it too."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if (data / "run").exists():
-        panda("down", "--remove-data", environment=environment)
-    url = json.loads(panda("--json", "up", "--detach", environment=environment))["url"]
-    print(f"The system is up: {url}  (data in {data})")
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        panda("down", environment=environment)
-
-
-def panda(*command: str, environment: dict[str, str]) -> str:
-    """Runs a `panda` command that must succeed and returns what it printed."""
-    done = subprocess.run(["panda", *command], env=environment, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout
+def data_folder(options: argparse.Namespace) -> Path:
+    """Where the system is, as a path that holds in every folder: the commands run in that of the example."""
+    given: Path | None = options.data
+    return (given or HERE.parent / f".demo-{options.name}").resolve()
 
 
 def play(example: Path, folder: Path, environment: dict[str, str]) -> int:
@@ -75,7 +60,7 @@ def play(example: Path, folder: Path, environment: dict[str, str]) -> int:
     shutil.copytree(example, folder, dirs_exist_ok=True)
     for command in commands((folder / "README.md").read_text(encoding="utf-8")):
         print(f"\n$ {command}", flush=True)
-        code = subprocess.run(["bash", "-c", command], cwd=folder, env=environment).returncode
+        code = subprocess.run(["bash", "-c", f"{SHELL}\n{command}"], cwd=folder, env=environment).returncode
         if code:
             return code
     return 0
@@ -87,14 +72,6 @@ def commands(readme: str) -> list[str]:
     if block is None:
         sys.exit("the README has no commands under «Run it»")
     return [line for line in block[1].splitlines() if line]
-
-
-def stay() -> None:
-    """Waits for Ctrl-C."""
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        print()
 
 
 if __name__ == "__main__":

@@ -8,12 +8,9 @@ Everything is in the folder `.demo` beside this clone. On a terminal the system 
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,10 @@ from pandawms.client import Client
 from pandawms.wire.task import TaskDetail
 
 HERE = Path(__file__).resolve().parent
-PANDA = (sys.executable, "-m", "pandawms.main.panda")
+sys.path.insert(0, str(HERE.parent))
+
+from own_system import PANDA, stay, system  # noqa: E402  (it is beside the folder of this script)
+
 TASKS = ("z-evgen", "z-analysis")
 console = Console()
 
@@ -33,9 +33,10 @@ console = Console()
 def main() -> int:
     """Runs the demo; returns 0 when every event was processed once and the picture is there."""
     options = arguments()
+    options.data = options.data.resolve()
     began = time.monotonic()
     environment = dict(os.environ, PANDA_DATA=str(options.data))
-    with system(options.data, environment) as url:
+    with system(options.data, environment, console.status) as url:
         console.print(f"The system is up: [link={url}]{url}[/]  (data in {options.data})")
         code = produce(options, environment)
         if code == 0:
@@ -54,22 +55,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=6000, help="events to simulate (6000)")
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / ".demo", help="data folder; what an earlier demo left there is deleted")
     return parser.parse_args()
-
-
-@contextmanager
-def system(data: Path, environment: dict[str, str]) -> Iterator[str]:
-    """A fresh system for the length of the block; SIGTERM and Ctrl-C end it too."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if (data / "run").exists():
-        run("down", "--remove-data", environment=environment)
-    with console.status("Starting the database, the server, the engine and the provisioner …"):
-        url = json.loads(run("--json", "up", "--detach", environment=environment))["url"]
-    try:
-        yield url
-    finally:
-        with console.status("Ending the system …"):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            run("down", environment=environment)
 
 
 def produce(options: argparse.Namespace, environment: dict[str, str]) -> int:
@@ -148,22 +133,6 @@ def print_files(client: Client, task: TaskDetail) -> None:
 def newest(folder: Path, pattern: str) -> Path:
     """The newest file that matches."""
     return max(folder.rglob(pattern), key=lambda path: path.stat().st_mtime)
-
-
-def run(*command: str, environment: dict[str, str]) -> str:
-    """Runs a `panda` command that must succeed and returns what it printed."""
-    done = subprocess.run([*PANDA, *command], env=environment, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout
-
-
-def stay() -> None:
-    """Waits for Ctrl-C."""
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        console.print()
 
 
 if __name__ == "__main__":

@@ -55,23 +55,56 @@ async def test_what_came_of_a_command_can_be_looked_up(api: Api) -> None:
 
 async def test_a_command_is_taken_back_as_long_as_nothing_of_it_is_done(api: Api) -> None:
     task_id = await submitted(api)
+    other_id = await submitted(api, name="other")
     await api.world.settle()
-    none = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
-    assert (none["status"], none["code"]) == (404, "command.none_pending")
-    assert (await api.bob.delete(f"/tasks/{task_id}/command")).json()["code"] == "not_owner"
-    taken = (await api.ada.post(f"/tasks/{task_id}/pause")).json()
-    assert (await api.eve.delete(f"/tasks/{task_id}/command")).status_code == 404
-    assert (await api.bob.delete(f"/tasks/{task_id}/command")).status_code == 403
-    back = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
-    assert (back["command_id"], back["verb"], back["answer"], back["applied_at"] is None) == (taken["command_id"], "pause", "withdrawn by ada", False)
+    unnamed = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
+    assert (unnamed["status"], unnamed["field"]) == (422, "command_id")
+    none = (await api.ada.delete(f"/tasks/{task_id}/command?command_id=999")).json()
+    assert (none["status"], none["code"]) == (404, "command.unknown")
+    taken = (await api.ada.post(f"/tasks/{task_id}/pause")).json()["command_id"]
+    path = f"/tasks/{task_id}/command?command_id={taken}"
+    assert (await api.ada.delete(f"/tasks/{other_id}/command?command_id={taken}")).json()["code"] == "command.unknown"
+    assert (await api.eve.delete(path)).status_code == 404
+    assert (await api.bob.delete(path)).json()["code"] == "not_owner"
+    back = (await api.ada.delete(path)).json()
+    assert (back["command_id"], back["verb"], back["answer"], back["applied_at"] is None) == (taken, "pause", "withdrawn by ada", False)
     await api.world.settle()
     assert (await api.ada.get(f"/tasks/{task_id}")).json()["status"] in ("running", "ready")
-    assert (await api.ada.post(f"/tasks/{task_id}/kill")).status_code == 202
+    killed = (await api.ada.post(f"/tasks/{task_id}/kill")).json()["command_id"]
     await command(api.world.pool, api.world.services)
-    begun = (await api.ada.delete(f"/tasks/{task_id}/command")).json()
-    assert (begun["status"], begun["code"]) == (409, "command.begun")
+    path = f"/tasks/{task_id}/command?command_id={killed}"
+    begun = (await api.ada.delete(path)).json()
+    assert (begun["status"], begun["code"], begun["value"]) == (409, "command.begun", killed)
     await api.world.settle()
     assert (await api.ada.get(f"/tasks/{task_id}")).json()["status"] == "aborted"
+    applied = (await api.ada.delete(path)).json()
+    assert (applied["status"], applied["code"]) == (409, "command.applied")
+    assert "(kill)" in applied["detail"]
+
+
+async def test_a_command_that_is_taken_back_twice_is_that_one_and_never_the_next(api: Api) -> None:
+    """The client repeats what got no answer; meanwhile somebody else may have given another command."""
+    task_id = await submitted(api)
+    await api.world.settle()
+    taken = (await api.ada.post(f"/tasks/{task_id}/pause")).json()["command_id"]
+    path = f"/tasks/{task_id}/command?command_id={taken}"
+    first = (await api.ada.delete(path)).json()
+    next_id = (await api.ada.post(f"/tasks/{task_id}/kill")).json()["command_id"]
+    again = await api.ada.delete(path)
+    assert (again.status_code, again.json()) == (200, first)
+    assert (await api.ada.get(f"/commands/{next_id}")).json()["applied_at"] is None
+
+
+async def test_a_command_that_somebody_has_in_hand_is_asked_about_again(api: Api) -> None:
+    """A repeat may come while the first request is not through: whether it is withdrawn is not known yet."""
+    task_id = await submitted(api)
+    await api.world.settle()
+    taken = (await api.ada.post(f"/tasks/{task_id}/pause")).json()["command_id"]
+    async with api.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM command WHERE command_id = $1 FOR UPDATE", taken)
+        held = await api.ada.delete(f"/tasks/{task_id}/command?command_id={taken}")
+        assert (held.status_code, held.json()["code"]) == (503, "command.in_hand")
+    assert (await api.ada.delete(f"/tasks/{task_id}/command?command_id={taken}")).status_code == 200
 
 
 async def test_what_is_set_is_checked_at_the_door(api: Api) -> None:

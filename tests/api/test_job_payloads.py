@@ -46,7 +46,7 @@ async def test_what_cannot_be_kept_of_a_payload_is_refused_with_its_field(api: A
     report = encode(report_of(job))
     report["payloads"][1]["outputs"][0]["adler32"] = "xyz"
     answer = await api.pilot.post("/pilot/report", json={**HEAD, "jobs": [report]})
-    assert (answer.status_code, answer.json()["field"]) == (422, "jobs[0].outputs[0].adler32")
+    assert (answer.status_code, answer.json()["field"]) == (422, "jobs[0].payloads[1].outputs[0].adler32")
     report["payloads"][1]["n"] = -1
     answer = await api.pilot.post("/pilot/report", json={**HEAD, "jobs": [report]})
     assert (answer.status_code, answer.json()["field"]) == (422, "jobs[0].payloads[1].n")

@@ -312,15 +312,16 @@ class Machine:
         return verdict.verdict
 
     async def late_report(self) -> None:
-        """A report comes again, with another outcome: it changes nothing. It may say that the job failed where it did, as when its merge failed so, or when
-        another copy has won."""
+        """A report comes again, with another outcome: it changes nothing. It may say what became of the job all the same: that it failed, as its merge did or
+        as another copy has won, or that it succeeded, as all its payloads had."""
         if self.past:
             queue, given = self.chance.choice(self.past)
             other = inventing.OUTCOMES[0] if given.outcome == SUCCESS else SUCCESS
-            code = await value(self.world, "SELECT error_code FROM job_archive WHERE job_id = $1", given.job_id)
-            is_told = other != SUCCESS and code in (other.code, Code.ANOTHER_COPY_WON.number)
-            expected = "repeated" if is_told else "refused"
-            assert await self._tell(queue, replace(given, outcome=other, outputs=(), payloads=())) == expected
+            ends = await rows(self.world, "SELECT status, error_code FROM job_archive WHERE job_id = $1", given.job_id)
+            status, code = ends[0] if ends else ("merging", None)
+            is_told = status in ("finished", "merging") if other == SUCCESS else code in (other.code, Code.ANOTHER_COPY_WON.number)
+            verdict = await self._tell(queue, replace(given, outcome=other, outputs=(), payloads=()))
+            assert verdict == ("repeated" if is_told else "refused"), f"{verdict}: {given} and now {other}, of a job that is {status} ({code})"
 
     async def lose(self) -> None:
         """A pilot is not heard any more, and reports success after all."""

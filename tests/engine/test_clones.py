@@ -21,8 +21,10 @@ from pandawms.engine.generate.step import step as generate
 from pandawms.engine.report.gather import Reporter
 from pandawms.store import clones, jobs, retry_rules
 from pandawms.store import database as db
+from pandawms.wire.job import JobCopies
 from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
 from pandawms.wire.pilot.heartbeat import JobBeat, Phase
+from pandawms.wire.why import Cause
 from tests.conftest import Database
 from tests.engine import invariants
 from tests.engine.play import (
@@ -401,19 +403,43 @@ async def test_copies_that_no_pilot_takes_are_brokered_anew_when_they_expire(two
     assert await two.attempts(task_id) == [("running", 2, 0)]
 
 
+async def told_of_copies(two: Two, job_id: int) -> tuple[Cause, JobCopies]:
+    """What `why` and the API say about the copies of a job."""
+    async with two.world.pool.acquire() as connection:
+        found = await jobs.get(connection, job_id)
+        assert found is not None
+        why = await explaining.job(connection, found)
+        shown = views.job_copies(await clones.of_job(connection, job_id))
+    (cause,) = [cause for cause in why.causes if cause.code == "job.copies"]
+    assert shown is not None
+    return cause, shown
+
+
+async def test_copies_that_all_failed_are_told_without_a_winner(two: Two) -> None:
+    _, one, other = await two.started("run_once", retry={"max_attempts": 1})
+    assert (await told_of_copies(two, one.job_id))[1].winner_job_id is None
+    for place, job in ((two.here, one), (two.there, other)):
+        await place.says(job, FAILED)
+    for job in (one, other):
+        cause, shown = await told_of_copies(two, job.job_id)
+        assert (shown.state, shown.winner_job_id, cause.value) == ("over", None, None)
+        assert cause.text.startswith("it is one of 2 copies, which have ended without one that won")
+
+
+async def test_a_copy_that_succeeds_without_a_gate_is_told_as_the_winner(two: Two) -> None:
+    _, one, other = await two.started("store_once")
+    await two.there.says(other)
+    cause, shown = await told_of_copies(two, one.job_id)
+    assert (shown.state, shown.winner_job_id, cause.value) == ("over", other.job_id, other.job_id)
+
+
 async def test_why_and_show_tell_of_all_copies_and_which_one_has_won(two: Two) -> None:
     _, one, other = await two.started("run_once")
     assert await two.here.asks(one, "running") == "ok"
     for job, text in ((one, "it has won over its other copies"), (other, f"job {one.job_id}, another copy of it, has won")):
-        async with two.world.pool.acquire() as connection:
-            found = await jobs.get(connection, job.job_id)
-            assert found is not None
-            why = await explaining.job(connection, found)
-            shown = views.job_copies(await clones.of_job(connection, job.job_id))
-        (cause,) = [cause for cause in why.causes if cause.code == "job.copies"]
+        cause, shown = await told_of_copies(two, job.job_id)
         assert cause.text.startswith(text)
-        assert shown is not None
-        assert (shown.mode, shown.state) == ("run_once", "won")
+        assert (shown.mode, shown.state, shown.winner_job_id) == ("run_once", "won", one.job_id)
         assert {(copy.job_id, copy.queue, copy.leads) for copy in shown.copies} == {(one.job_id, "local", True), (other.job_id, "second", False)}
 
 

@@ -145,7 +145,7 @@ async def test_jobs_of_a_limited_task_are_counted_as_they_are_made_and_not_anew_
 
 
 async def test_a_listing_that_waited_for_the_counters_puts_off_no_other(world: World) -> None:
-    task_id, input_id, dataset_id = await _growing(world)
+    _, input_id, dataset_id = await _growing(world)
     async with world.pool.acquire() as connection:
         await commands.relist(connection, [input_id])  # as a recovery does: all files are looked at again
     await add_files(world, dataset_id, 1, 10)

@@ -8,12 +8,14 @@ from uuid import uuid4
 
 from pandawms.domain.codes import Code
 from pandawms.domain.outcome import SUCCESS, Outcome, outcome
+from pandawms.engine.submission import plan
+from pandawms.wire.checks import decode_document
 from pandawms.wire.pilot.claim import JobSpec, Payload
 from pandawms.wire.pilot.heartbeat import BeatVerdict, JobBeat
 from pandawms.wire.pilot.report import JobReport, PayloadReport, ReportVerdict, WrittenFile
 from tests.engine import invariants
 from tests.engine.play import FAILED, FILES, HOPELESS, add_dataset, ask, ended, hot, lose, outputs, rows, told, unit_statuses, value
-from tests.world import World
+from tests.world import World, task
 
 KILLED = outcome(Code.KILLED_BY_SERVER, "asked")
 PREEMPTED = outcome(Code.PREEMPTED, "the slot is gone")
@@ -90,6 +92,22 @@ async def test_a_payload_reads_its_own_file_and_all_share_what_goes_along(world:
     assert [file.name for file in job.inputs] == ["f000000"]
     assert [[file.name for file in payload.inputs] for payload in job.payloads] == [["f000000"], ["f000001"]]
     assert [payload.command for payload in job.payloads] == ["fit f000000 f000000 > out.txt", "fit f000000 f000001 > out.txt"]
+
+
+async def test_a_job_of_fewer_payloads_than_may_run_at_once_gives_each_more(world: World) -> None:
+    await rows(world, "UPDATE queue SET cores = 4, gpus = 2")
+    whole = task(
+        program={"command": "make %CORES %GPUS > %OUT", "each": {"at_once": 2}}, inputs={"piece": {"pieces": 3}}, split={"files_per_job": 2},
+        resources={"cores": 4, "gpus": 2},
+    )  # fmt: skip
+    async with world.pool.acquire() as connection:
+        shown = await plan(connection, world.services, world.who, decode_document(whole))
+    assert [job.command for job in shown.first_jobs] == ["make 2 1 > out.txt", "make 4 2 > out.txt"]
+    await world.submit(**whole)
+    await world.settle()
+    jobs = await world.claim(2, cores=4, gpus=2)
+    assert [[payload.command for payload in job.payloads] for job in jobs] == [["make 2 1 > out.txt"] * 2, ["make 4 2 > out.txt"]]
+    assert [(job.resources.cores, job.each.at_once) for job in jobs] == [(4, 2), (4, 1)]
 
 
 async def test_a_task_whose_payloads_all_succeed_is_done_with_an_output_of_each(world: World) -> None:
@@ -192,6 +210,20 @@ async def test_a_report_after_heartbeats_counts_every_payload_once(world: World)
     assert len(await outputs(world, task_id)) == 2
     assert (await beat(world, job, [2])).verdict == "gone"
     await invariants.check(world)
+
+
+async def test_a_large_report_leaves_out_what_heartbeats_told_and_all_of_it_counts(world: World) -> None:
+    task_id = await submit(world)
+    for last, status in ((SUCCESS, "finished"), (FAILED, "failed")):
+        job = await claim(world)
+        assert (await beat(world, job, [0, 1])).payloads == (0, 1)
+        verdict = await report(world, job, {2: last})
+        assert (verdict.verdict, verdict.status) == ("accepted", status)
+        assert verdict.payloads == ((0, 1, 2) if last is SUCCESS else (0, 1))
+        assert await accounts(world, job) == ["finished", "finished", status]
+        await invariants.check(world)
+    assert await value(world, "SELECT message FROM job_archive WHERE status = 'failed'") == "1 of 3 payloads failed; the first: exit 1"
+    assert len(await outputs(world, task_id)) == 5
 
 
 async def test_heartbeat_report_and_loss_at_once_count_every_payload_once(world: World) -> None:

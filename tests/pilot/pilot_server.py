@@ -18,7 +18,7 @@ class PilotServer:
     """Leases the given jobs, keeps what pilots said, and gives the verdicts that a test sets.
 
     `lose_answers["report"] = 2` works on two reports and closes the connection instead of answering; `busy["claim"] = 1`
-    answers 503 with Retry-After once. `stop` and `start` take it away and bring it back on the same port.
+    answers 503 with Retry-After once, `most_bytes["report"] = 2000` 413 to larger ones. `stop` and `start` take it away and bring it back on the same port.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,9 @@ class PilotServer:
         self.beat_verdict = "ok"
         self.report_verdict = "accepted"
         self.report_payloads: list[int] = []
+        self.takes_payloads = False
+        self.most_bytes: dict[str, int] = {}
+        self.downloads = 0
         self.name_claim: str | None = None
         self.heartbeat_seconds = 0.2
         self._port = 0
@@ -101,7 +104,10 @@ class PilotServer:
         }
 
     def _heartbeat(self, body: dict[str, Any]) -> dict[str, Any]:
-        jobs = [{"job_id": job["job_id"], "verdict": self.beat_verdict, "reason": "asked"} for job in body["jobs"]]
+        told = {job["job_id"]: [each["n"] for each in job["payloads"]] for job in body["jobs"]}
+        jobs = [
+            {"job_id": job_id, "verdict": self.beat_verdict, "reason": "asked", "payloads": ns if self.takes_payloads else []} for job_id, ns in told.items()
+        ]
         return {"jobs": jobs, "lease_seconds": 60, "server_time": time.time() - 86400}
 
     def _report(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -153,8 +159,12 @@ def _handler(server: PilotServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             call = self.path.rsplit("/", 1)[1]
-            body = json.loads(self._body())
+            content = self._body()
+            body = json.loads(content)
             if self._is_denied() or self._is_busy(call):
+                return
+            if len(content) > server.most_bytes.get(call, len(content)):
+                self._send(413, b"{}")
                 return
             answer = json.dumps(server.answer(call, body)).encode()
             if server.takes(server.lose_answers, call):
@@ -172,6 +182,7 @@ def _handler(server: PilotServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             sandbox = server.sandboxes.get(self.path.rsplit("/", 1)[1])
+            server.downloads += 1
             if not self._is_denied():
                 self._send(404 if sandbox is None else 200, sandbox or b"")
 

@@ -10,7 +10,7 @@ from tests.pilot.pilot_process import Node, guard_of, is_alive, wait_until
 from tests.pilot.pilot_server import PilotServer
 
 # Leaves the ids of the program, of a child, and of a grandchild that went into a session of its own.
-_FAMILY = """
+FAMILY = """
 echo $$ > {pids}/program
 sleep 600 & echo $! > {pids}/child
 python -c "
@@ -29,7 +29,7 @@ wait
 def start_family(node: Node, server: PilotServer, before: str = "") -> list[int]:
     pids = node.folder / "pids"
     pids.mkdir()
-    server.add_job(command=before + _FAMILY.format(pids=pids))
+    server.add_job(command=before + FAMILY.format(pids=pids))
     node.start("--max-jobs", "1", "--grace-seconds", "0.3")
     wait_until(lambda: (pids / "stranger").exists())
     return [int((pids / name).read_text()) for name in ("program", "child", "stranger")]

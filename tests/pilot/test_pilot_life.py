@@ -75,6 +75,16 @@ def test_the_payload_sees_nothing_of_the_pilots_environment(node: Node, server: 
     assert not {name for name in names if "TOKEN" in name or name.startswith(("PYTHON", "LC_"))} - {"LC_CTYPE"}
 
 
+def test_a_job_knows_its_devices_and_one_over_several_nodes_its_allocation(node: Node, server: PilotServer) -> None:
+    for job_id, nodes in ((1, 1), (2, 4)):
+        server.add_job(job_id, command="env", resources={"nodes": nodes, "gpus": 1})
+    own = ["SLURM_JOB_ID=7", "SLURM_JWT=secret", "CUDA_VISIBLE_DEVICES=3", "HTTP_PROXY=http://user:secret@proxy"]
+    assert node.start("--max-jobs", "2", wrapper=["env", *own]).wait(30) == 0
+    seen = [[line for line in log_files(server, job_id)["payload.stdout"].decode().splitlines() if line in own] for job_id in (1, 2)]
+    assert seen == [["CUDA_VISIBLE_DEVICES=3"], seen[1]]
+    assert sorted(seen[1]) == ["CUDA_VISIBLE_DEVICES=3", "SLURM_JOB_ID=7"]
+
+
 def test_one_pilot_runs_job_after_job_on_one_connection_and_leaves_when_idle(node: Node, server: PilotServer) -> None:
     for job_id in range(1, 11):
         server.add_job(job_id, command="true")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
-from tests.pilot.pilot_process import Node, wait_until
+import pytest
+
+from tests.pilot.pilot_process import Node, is_alive, wait_until
 from tests.pilot.pilot_server import PilotServer
+from tests.pilot.test_pilot_kills import FAMILY
 from tests.pilot.test_pilot_life import log_files
 
 
@@ -103,3 +107,108 @@ def test_no_payload_begins_after_so_many_failures(node: Node, server: PilotServe
     server.add_job(command="exit 78", each={"stop_after_failures": 2}, payloads=[payload(node, n, "exit 1") for n in range(4)])
     assert node.run() == 0
     assert told(server) == {0: 1305, 1: 1305}
+
+
+MEET = "touch ../../../here.{mine}; until test -e ../../../here.{other}; do sleep 0.05; done; "
+
+
+def test_payloads_that_run_at_once_have_devices_of_their_own(node: Node, server: PilotServer) -> None:
+    say = "echo $PANDA_CORES $PANDA_GPUS $CUDA_VISIBLE_DEVICES > out.txt"
+    server.report_payloads = [0, 1]
+    server.add_job(
+        command="exit 78",
+        each={"at_once": 2},
+        resources={"cores": 4, "gpus": 2},
+        payloads=[payload(node, n, MEET.format(mine=n, other=1 - n) + say) for n in (0, 1)],
+    )
+    assert node.start("--max-jobs", "1", wrapper=["env", "CUDA_VISIBLE_DEVICES=6,7"]).wait(30) == 0
+    assert sorted((node.storage / name).read_text() for name in stored(node)) == ["2 1 6\n", "2 1 7\n"]
+
+
+def test_a_job_of_fewer_payloads_than_may_run_at_once_gives_each_more(node: Node, server: PilotServer) -> None:
+    server.report_payloads = [3]
+    server.add_job(
+        command="exit 78",
+        each={"at_once": 4},
+        resources={"cores": 4, "gpus": 4, "memory_mb": 100},
+        payloads=[payload(node, 3, """python -c "import time; x = b'x' * (110 << 20); time.sleep(1)"; echo $PANDA_CORES $PANDA_GPUS > out.txt""")],
+    )
+    assert node.run("--watch-seconds", "0.2") == 0
+    assert told(server) == {3: 0}, "it may use the memory of the whole job"
+    assert (node.storage / "out.3.txt").read_text() == "4 4\n"
+
+
+def test_more_payloads_at_once_than_the_soft_limit_of_files_allows(node: Node, server: PilotServer) -> None:
+    names = " ".join(f"../../../here.{n}" for n in range(12))
+    meet = "touch ../../../here.{n}; for name in {names}; do until test -e $name; do sleep 0.05; done; done"
+    server.add_job(command="exit 78", each={"at_once": 12}, payloads=[{"n": n, "command": meet.format(n=n, names=names)} for n in range(12)])
+    assert node.start("--max-jobs", "1", wrapper=["sh", "-c", 'ulimit -Sn 24; exec "$@"', "sh"]).wait(60) == 0
+    assert told(server) == dict.fromkeys(range(12), 0)
+
+
+def test_a_killed_guard_takes_its_own_payload_with_it_and_no_other_process(node: Node, server: PilotServer) -> None:
+    """A stranger, the pilot's own child from before its start, outlives it; the descendants of the payload do not, in whatever session they are."""
+    pids, go = node.folder / "pids", node.folder / "go"
+    pids.mkdir()
+    server.report_payloads = [1]
+    server.add_job(
+        command="exit 78",
+        each={"at_once": 2},
+        payloads=[payload(node, 0, FAMILY.format(pids=pids)), payload(node, 1, f"until [ -e {go} ]; do sleep 0.05; done; echo fine > out.txt")],
+    )
+    pilot = node.start("--max-jobs", "1", wrapper=["sh", "-c", f'sleep 600 & echo $! > {pids}/not-ours; exec "$@"', "sh"])
+    wait_until(lambda: (pids / "stranger").exists())
+    family = [int((pids / name).read_text()) for name in ("program", "child", "stranger")]
+    not_ours = int((pids / "not-ours").read_text())
+    try:
+        os.kill(parent_of(family[0]), signal.SIGKILL)
+        wait_until(lambda: not any(is_alive(process) for process in family))
+        go.touch()
+        assert pilot.wait(20) == 0
+        assert told(server) == {0: 1310, 1: 0}
+        assert is_alive(not_ours)
+    finally:
+        for process in filter(is_alive, (not_ours, family[2])):
+            os.kill(process, signal.SIGKILL)
+
+
+def parent_of(process: int) -> int:
+    """By proc(5)."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize(("content", "code"), [(None, 1335), (b"something else", 2004)], ids=["gone", "damaged"])
+def test_a_program_that_cannot_be_had_fails_the_job_once_and_no_payload(content: bytes | None, code: int, node: Node, server: PilotServer) -> None:
+    digest = f"{code:064x}"
+    if content is not None:
+        server.sandboxes[digest] = content
+    sandbox = {"sha256": digest, "size_bytes": -1, "url": f"/api/v2/sandboxes/{digest}"}
+    server.add_job(command="exit 78", sandbox=sandbox, payloads=[payload(node, n, "echo a > out.txt") for n in range(3)])
+    assert node.run() == 0
+    assert (server.reports[1]["outcome"]["code"], told(server), server.downloads) == (code, {}, 1)
+
+
+def test_a_storage_that_takes_nothing_ends_the_job_and_no_payload_is_blamed(node: Node, server: PilotServer) -> None:
+    (node.folder / "file").touch()
+    nowhere = {"stream": "out", "name": "out.1.txt", "local_name": "out.txt", "destination": (node.folder / "file" / "out.1.txt").as_uri()}
+    server.report_payloads = [0]
+    server.add_job(
+        command="exit 78",
+        payloads=[payload(node, 0, "echo a > out.txt"), {"n": 1, "command": "echo b > out.txt", "outputs": [nowhere]}, payload(node, 2, "echo c > out.txt")],
+    )
+    assert node.run() == 0
+    assert (server.reports[1]["outcome"]["code"], told(server), stored(node)) == (1137, {0: 0}, ["out.0.txt"])
+
+
+def test_what_does_not_go_into_a_report_is_told_before_it_and_kept(node: Node, server: PilotServer) -> None:
+    server.heartbeat_seconds = 60
+    server.takes_payloads = True
+    server.most_bytes["report"] = 2_000
+    commands = ["printf '%0500d' 1 >&2; exit 1", *["echo a > out.txt"] * 11]
+    server.add_job(command="exit 78", payloads=[payload(node, n, command) for n, command in enumerate(commands)])
+    assert node.run() == 0
+    assert told(server) == {0: 1305}
+    assert len(server.reports[1]["payloads"][0]["outcome"]["message"]) == 100
+    assert {each["n"] for body in server.bodies("heartbeat") for job in body["jobs"] for each in job["payloads"]} == set(range(1, 12))
+    assert len(stored(node)) == 11, "the answer to the report names none of them, those of heartbeats did"
+    assert "report.shortened" in node.said()

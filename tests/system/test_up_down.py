@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from pandawms.main.ports import free
 from pandawms.store.embedded import EmbeddedServer, Options
 from tests.system.running import PANDA, Running, commands, until
 
@@ -48,15 +49,17 @@ def test_two_systems_run_side_by_side_and_each_down_ends_exactly_its_own(folder:
 
 
 def test_a_system_with_a_certificate_speaks_tls_in_all_its_parts(folder: Path) -> None:
+    """The name is not the address that it listens on, as behind 0.0.0.0: commands and pilots use the name, readiness asks no name."""
     data, key, certificate = folder / "one", folder / "key.pem", folder / "certificate.pem"
+    port = str(free())
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=panda",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
     )  # fmt: skip
     data.mkdir()
-    (data / "panda.toml").write_text(f'[server]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n')
+    (data / "panda.toml").write_text(f'[server]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\npublic_url = "https://localhost:{port}/"\n')
     trust = {"SSL_CERT_FILE": str(certificate)}
-    assert json.loads(panda(data, "--json", "up", "--detach", "--slots", "1", **trust).stdout)["url"].startswith("https://")
+    assert json.loads(panda(data, "--json", "up", "--detach", "--slots", "1", "--port", port, **trust).stdout)["url"] == f"https://localhost:{port}"
     (folder / "task.toml").write_text('name = "safe"\n[program]\ncommand = "true"\n[inputs.events]\npieces = 1\n')
     done = panda(data, "submit", str(folder / "task.toml"), "--wait", **trust)
     assert done.returncode == 0, done.stderr

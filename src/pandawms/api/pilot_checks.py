@@ -41,6 +41,7 @@ REAL = 1e12
 """Far above every duration (30,000 years), far below what PostgreSQL's real can hold."""
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in (ClaimRequest, HeartbeatRequest, ReportRequest)}
 _PLAIN_UUID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PARTS: tuple[tuple[str, ...], ...] = ((), ("jobs",), ("jobs", "outputs"), ("jobs", "payloads", "outputs"))
 _ADLER32 = re.compile(r"[0-9a-fA-F]{8}")
 
 
@@ -115,7 +116,7 @@ def checked_reports(asked: ReportRequest) -> ReportRequest:
             _within(name, value, low, high, n)
         _uuid("claim_id", each.claim_id, n)
         _text("outcome.domain", each.outcome.domain, n)
-        _check_outputs(n, each.outputs)
+        _check_outputs((n,), each.outputs)
         _check_steps(n, each)
         _check_payloads(n, each.payloads)
     return asked if all(_is_clean(each) for each in asked.jobs) else replace(asked, jobs=tuple(_cleaned(each) for each in asked.jobs))
@@ -133,14 +134,15 @@ def _numbers(each: JobReport) -> Iterator[tuple[str, float | None, float, float]
     yield "disk_mb", each.disk_mb, 0, INTEGER
 
 
-def _check_outputs(job: int, outputs: Sequence[WrittenFile]) -> None:
+def _check_outputs(at: tuple[int, ...], outputs: Sequence[WrittenFile]) -> None:
+    """The outputs of a job, or of a payload of a job."""
     for n, file in enumerate(outputs):
-        _text("name", file.name, job, n)
-        _within("size_bytes", file.size_bytes, 0, BIGINT, job, n)
-        _within("events", file.events, 0, BIGINT, job, n)
-        _uuid("guid", file.guid, job, n)
+        _text("name", file.name, *at, n)
+        _within("size_bytes", file.size_bytes, 0, BIGINT, *at, n)
+        _within("events", file.events, 0, BIGINT, *at, n)
+        _uuid("guid", file.guid, *at, n)
         if not _ADLER32.fullmatch(file.adler32):
-            raise _wrong(_path("adler32", (job, n)), file.adler32, "8 hexadecimal digits")
+            raise _wrong(_path("adler32", (*at, n)), file.adler32, "8 hexadecimal digits")
 
 
 def _check_steps(job: int, each: JobReport) -> None:
@@ -166,7 +168,7 @@ def _check_payloads(job: int, payloads: Sequence[PayloadReport]) -> None:
         _within(f"{name}.wall_seconds", each.wall_seconds, 0, 1e9, job)
         _within(f"{name}.cpu_seconds", each.cpu_seconds, 0, REAL, job)
         _within(f"{name}.max_rss_mb", each.max_rss_mb, 0, INTEGER, job)
-        _check_outputs(job, each.outputs)
+        _check_outputs((job, m), each.outputs)
 
 
 def _is_clean(each: JobReport) -> bool:
@@ -200,8 +202,8 @@ def _common(asked: HeartbeatRequest | ReportRequest) -> None:
 
 
 def _path(name: str, at: tuple[int, ...]) -> str:
-    """The field as it is told: of the call, of its job n, or of output m of that. Put together only when something is wrong."""
-    return "".join(f"{part}[{n}]." for part, n in zip(("jobs", "outputs"), at, strict=False)) + name
+    """The field as it is told: of the call, of its job, of an output of that, or of one of a payload of it. Put together only when something is wrong."""
+    return "".join(f"{part}[{n}]." for part, n in zip(_PARTS[len(at)], at, strict=True)) + name
 
 
 def _within(name: str, value: float | None, low: float, high: float, *at: int) -> None:

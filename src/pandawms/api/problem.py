@@ -34,6 +34,7 @@ AGAIN = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 """What is raised when the same call may succeed at once."""
 
 _EXPECTED = re.compile(r"^Expected `(?P<type>\w+)(?: \| null)?`(?: (?P<length>of length )?(?P<sign>[<>]=?) (?P<bound>[-\d.e+]+))?")
+_MISSING = re.compile(r"^Missing required (?P<place>\w+) parameter '(?P<name>[^']+)'")
 _SIGNS = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "uuid": "a UUID"}
 
@@ -111,6 +112,10 @@ def _of_framework(call: AnyRequest, error: HTTPException) -> PandaError:
 
 def _invalid(call: AnyRequest, error: ValidationException) -> Invalid:
     found = [_part(call, item) for item in error.extra] if isinstance(error.extra, list) else []
+    missing = _MISSING.match(str(error.detail))
+    if missing is not None:
+        key = missing["name"]
+        return Invalid(f"{key} is missing", code="missing_field", field=key, allowed=f"a {missing['place']} parameter", hint=f"give {key}; see /api/v2/docs")
     if not found:
         return Invalid("the request is not understood", code="malformed", hint="see /api/v2/docs")
     first, others = found[0], found[1:]

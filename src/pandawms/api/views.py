@@ -98,7 +98,7 @@ def job_copies(found: Sequence[Copy]) -> JobCopies | None:
     if not found:
         return None
     each = tuple(JobCopy(job_id=c.job_id, number=c.copy, queue=c.queue, status=c.status, leads=c.job_id == c.lead_job_id) for c in found)
-    return JobCopies(mode=found[0].mode, state=found[0].group_status, copies=each)
+    return JobCopies(mode=found[0].mode, state=found[0].group_status, winner_job_id=found[0].winner_job_id, copies=each)
 
 
 def job_payload(job: Job, row: PayloadRow) -> JobPayload:

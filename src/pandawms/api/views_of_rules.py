@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import msgspec
+
 from pandawms.domain.retry_rule import PARAMETERS, Rule
 from pandawms.engine.aggregate.retries.past import Tried
 from pandawms.engine.aggregate.retries.simulate import Effect
@@ -16,9 +18,10 @@ SHOWN_CHARACTERS = 120
 def rule_view(rule: Rule, row: RuleRow | None = None, *, replaces: bool = False) -> RetryRule:
     """A rule of the table; without a row it is built in."""
     parameters = {name: getattr(rule, name) for name in sorted(PARAMETERS[rule.action]) if getattr(rule, name) is not None}
+    match, scope = msgspec.structs.asdict(match_of(rule)), msgspec.structs.asdict(scope_of(rule))
     return RetryRule(
-        name=rule.name, action=str(rule.action), mode=str(rule.mode), version=rule.version, is_built_in=rule.is_built_in, match=match_of(rule),
-        scope=scope_of(rule), parameters=parameters, note=rule.note, replaces=replaces, created_by=row.created_by if row else None,
+        name=rule.name, action=str(rule.action), mode=str(rule.mode), version=rule.version, is_built_in=rule.is_built_in, match=match,
+        scope=scope, parameters=parameters, note=rule.note, replaces=replaces, created_by=row.created_by if row else None,
         created_at=row.created_at if row else None, changed_by=row.changed_by if row else None, changed_at=row.changed_at if row else None,
     )  # fmt: skip
 

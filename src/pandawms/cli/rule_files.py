@@ -54,7 +54,7 @@ def patch_of(rule: RetryRule, changes: Sequence[str], mode: str | None, note: st
     tree: dict[str, Any] = {"version": rule.version} | changes_of(changes)
     for name, before in (("match", rule.match), ("scope", rule.scope)):
         if isinstance(tree.get(name), dict):
-            tree[name] = {key: getattr(before, key) for key in before.__struct_fields__} | tree[name]
+            tree[name] = before | tree[name]
             if name == "match" and "code" in tree[name] and "domain" not in changes_of(changes)["match"]:
                 tree[name]["domain"] = None if tree[name]["code"] is not None else tree[name]["domain"]
     tree |= {name: value for name, value in (("mode", mode), ("note", note)) if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +87,8 @@ def _show(session: Session, rule: RetryRule) -> None:
     session.terminal.record(rule, fields)
 
 
-def _conditions(struct: Any) -> str:
-    given = ((name, getattr(struct, name)) for name in struct.__struct_fields__)
-    return ", ".join(f"{name} {value}" for name, value in given if value is not None)
+def _conditions(given: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
 def _columns() -> tuple[Column[RetryRule], ...]:

@@ -115,7 +115,7 @@ def _job(job: JobDetail) -> dict[str, Any]:
 
 
 def _copies(cloning: JobCopies) -> str:
-    each = [f"job {copy.job_id} in {copy.queue}: {copy.status}{' (won)' if copy.leads and cloning.state != 'open' else ''}" for copy in cloning.copies]
+    each = [f"job {copy.job_id} in {copy.queue}: {copy.status}{' (won)' if copy.job_id == cloning.winner_job_id else ''}" for copy in cloning.copies]
     return f"{cloning.mode}; {', '.join(each)}"
 
 

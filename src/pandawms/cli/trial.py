@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -13,8 +14,8 @@ from pandawms.cli.escaping import one_line
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.wire.document import BuildSpec, InputSpec, TaskDocument
-from pandawms.wire.document_view import BUILD, datasets, event_chunk, has_payloads, output_files, primary, program_command
-from pandawms.wire.pilot import Environment, InputFile, JobSpec, OutputFile, Resources, Sandbox
+from pandawms.wire.document_view import BUILD, datasets, event_chunk, has_payloads, most_units, output_files, primary, program_command, secondaries
+from pandawms.wire.pilot import Each, Environment, InputFile, JobSpec, OutputFile, Resources, Sandbox
 from pandawms.wire.placeholders import Values, expand
 from pandawms.wire.selection import Candidate, selected
 
@@ -59,8 +60,9 @@ def _tell(outcome: Outcome, outputs: Sequence[WrittenFile], spec: JobSpec, folde
 
 def _build_job(document: TaskDocument, build: BuildSpec, sandbox: Sandbox | None) -> JobSpec:
     """The build of a task as a pilot would get it."""
-    resources = document.resources
-    values = Values(numbers=_numbers(document), outputs={BUILD: build.output})
+    needs = document.resources
+    resources = Resources(needs.cores, build.memory_mb, needs.disk_mb, build.wall_seconds)  # one node and no GPU, whatever the other jobs have
+    values = Values(numbers=_numbers(document, resources), outputs={BUILD: build.output})
     return JobSpec(
         job_id=0,
         task_id=0,
@@ -71,7 +73,7 @@ def _build_job(document: TaskDocument, build: BuildSpec, sandbox: Sandbox | None
         kind=BUILD,
         environment=_environment(document),
         sandbox=sandbox,
-        resources=Resources(resources.cores, build.memory_mb, resources.disk_mb, build.wall_seconds),
+        resources=resources,
         outputs=(OutputFile(BUILD, build.output, build.output, ""),),
     )
 
@@ -84,16 +86,16 @@ def _environment(document: TaskDocument) -> Environment:
 def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox | None, library: Path | None) -> JobSpec:
     """The first job of a task as a pilot would get it, its inputs, its sandbox and what was built as files of this machine; of several payloads the first."""
     document = file.document
-    inputs = _inputs(file, session, folder)
+    inputs, n_units = _inputs(file, session, folder)
+    resources = _resources(document, n_units)
     built = {BUILD: [library]} if library is not None else {}
     values = Values(
-        numbers=_numbers(document),
+        numbers=_numbers(document, resources),
         inputs={name: [path.name for path in paths] for name, paths in inputs.items()},
         outputs=output_files(document),
         beside={name: paths[0].name for name, paths in built.items()},
     )
     expanded = expand(program_command(document), values)
-    resources = document.resources
     return JobSpec(
         job_id=0,
         task_id=0,
@@ -103,15 +105,24 @@ def first_job(file: TaskFile, session: Session, folder: Path, sandbox: Sandbox |
         task_name=document.name,
         environment=_environment(document),
         sandbox=sandbox,
-        resources=Resources(resources.cores, resources.memory_mb, resources.disk_mb, resources.wall_seconds, resources.nodes, resources.gpus),
+        resources=resources,
         inputs=_staged({**inputs, **built}),
         outputs=tuple(OutputFile(name, local, local, "") for name, local in output_files(document).items()),
         text_files=dict(expanded.text_files),
     )
 
 
-def _numbers(document: TaskDocument) -> Mapping[str, int]:
-    spec, split, need = primary(document)[1], document.split, document.resources
+def _resources(document: TaskDocument, n_units: int) -> Resources:
+    """What the first job may use; of several payloads its part, with the time of one, as their pilot divides it."""
+    need, each = document.resources, document.program.each
+    whole = Resources(need.cores, need.memory_mb, need.disk_mb, need.wall_seconds, need.nodes, need.gpus)
+    if each is None:
+        return whole
+    return replace(whole.part(Each(each.at_once).width(n_units)), wall_seconds=each.wall_seconds or need.wall_seconds)
+
+
+def _numbers(document: TaskDocument, need: Resources) -> Mapping[str, int]:
+    spec, split = primary(document)[1], document.split
     numbers = {"SEED": 1 + split.seed_offset, "SERIAL": split.first_serial, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0}
     numbers |= {"CORES": need.cores, "NODES": need.nodes, "GPUS": need.gpus}
     if spec.count is not None:
@@ -138,35 +149,56 @@ def _sandbox(file: TaskFile, folder: Path) -> Sandbox | None:
     return Sandbox(packed.sha256, len(packed.content), path.as_uri())
 
 
-def _inputs(file: TaskFile, session: Session, folder: Path) -> dict[str, list[Path]]:
-    """The files of the first job by input, on this machine."""
-    n_primary = 1 if has_payloads(file.document) else file.document.split.files_per_job or 1
+def _inputs(file: TaskFile, session: Session, folder: Path) -> tuple[dict[str, list[Path]], int]:
+    """The files of the first job by input, on this machine, and how many units the job has: of several payloads only the file of the first is needed."""
+    document = file.document
+    stream, spec = primary(document)
+    n_units = most_units(spec, document.split) if has_payloads(document) else document.split.files_per_job or 1
     found: dict[str, list[Path]] = {}
-    for n, (stream, spec) in enumerate(file.document.inputs.items()):
-        if not spec.is_numbered:
-            wanted = n_primary if n == 0 else MOST_FILES if spec.whole else spec.per_job or ceil((spec.ratio or 1) * n_primary)
-            found[stream] = _input_files(file, stream, spec, session, folder, wanted)
-    return found
+    if not spec.is_numbered:
+        source = _source(file, stream, spec, session)
+        chosen = _chosen(source, spec, stream, n_units)
+        n_units = len(chosen)
+        found[stream] = source.bring(chosen[:1] if has_payloads(document) else chosen, folder / "inputs" / stream)
+    elif spec.pieces is not None:
+        n_units = min(n_units, spec.pieces)
+    for name, other in secondaries(document).items():
+        source = _source(file, name, other, session)
+        wanted = MOST_FILES if other.whole else other.per_job or ceil((other.ratio or 1) * n_units)
+        found[name] = source.bring(_chosen(source, other, name, wanted), folder / "inputs" / name)
+    return found, n_units
 
 
-def _input_files(file: TaskFile, stream: str, spec: InputSpec, session: Session, folder: Path, n_files: int) -> list[Path]:
+@dataclass(frozen=True)
+class _Source:
+    """The files of an input, and how some of them, by name, come to this machine: into a folder, where they are elsewhere."""
+
+    candidates: Sequence[Candidate]
+    bring: Callable[[Sequence[str], Path], list[Path]]
+
+
+def _source(file: TaskFile, stream: str, spec: InputSpec, session: Session) -> _Source:
     from pandawms.client.prepare import listed_files
 
     if spec.files is not None:
         paths = {path.name: path for path in listed_files(file.folder, spec.files, f"inputs.{stream}.files")}
-        return [paths[found.name] for found in _chosen([Candidate(name, path.stat().st_size) for name, path in paths.items()], spec, stream, n_files)]
-    target = folder / "inputs" / stream
-    target.mkdir(parents=True)
+        return _Source([Candidate(name, path.stat().st_size) for name, path in paths.items()], lambda chosen, _: [paths[name] for name in chosen])
     with session.client() as client:
         names = datasets(spec) or (_output_dataset(spec, session),)
         known = {found.name: found for name in reversed(names) for found in islice(client.datasets.files(name), MOST_FILES)}
-        for chosen in _chosen([Candidate(name, found.size_bytes or 0, found.n_events) for name, found in known.items()], spec, stream, n_files):
-            client.files.download(known[chosen.name], target / chosen.name)
-    return sorted(target.iterdir())
+
+    def fetched(chosen: Sequence[str], folder: Path) -> list[Path]:
+        folder.mkdir(parents=True)
+        with session.client() as client:
+            for name in chosen:
+                client.files.download(known[name], folder / name)
+        return [folder / name for name in chosen]
+
+    return _Source([Candidate(name, found.size_bytes or 0, found.n_events) for name, found in known.items()], fetched)
 
 
-def _chosen(files: Sequence[Candidate], spec: InputSpec, stream: str, n_files: int) -> list[Candidate]:
-    chosen = selected(files, spec)[:n_files]
+def _chosen(source: _Source, spec: InputSpec, stream: str, n_files: int) -> list[str]:
+    chosen = [each.name for each in selected(source.candidates, spec)[:n_files]]
     if not chosen and not spec.may_be_empty:
         raise Invalid(
             f"input {stream} has no files yet that the task may take",

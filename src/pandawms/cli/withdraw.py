@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from pandawms.cli.exit_codes import ExitCode
 from pandawms.cli.terminal import Column
+from pandawms.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from pandawms.cli.session import Session
+    from pandawms.client.client import Client
     from pandawms.wire.command import CommandState
 
 
@@ -27,7 +29,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     try:
         with session.client() as client:
             for reference in session.references(arguments.references):
-                done.append(client.tasks.withdraw(reference.removeprefix("task:")))
+                done.append(_withdrawn(client, reference.removeprefix("task:")))
     finally:
         if done:
             session.terminal.table(
@@ -36,7 +38,17 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
                     Column("task_id", lambda each: each.task_id, is_number=True),
                     Column("command_id", lambda each: each.command_id, is_number=True),
                     Column("verb", lambda each: each.verb),
+                    Column("asked_by", lambda each: each.asked_by),
                     Column("answer", lambda each: each.answer),
                 ],
             )
     return ExitCode.OK
+
+
+def _withdrawn(client: Client, task: str) -> CommandState:
+    """Looks which command is pending and takes back that one, never one that somebody gives meanwhile."""
+    pending = client.tasks.pending(task)
+    if pending is None:
+        hint = f"`panda why {task}` says what it does"
+        raise NotFound(f"no command of task {task} is pending", code="command.none_pending", field="task", value=task, hint=hint)
+    return client.tasks.withdraw(task, pending.command_id)

@@ -37,10 +37,10 @@ def get(type_: type[T], path: str, query: Mapping[str, object] | None = None) ->
     return Call(Request("GET", path, _query(query or {})), reader(type_))
 
 
-def send(method: str, type_: type[T], path: str, body: object = None) -> Call[T]:
+def send(method: str, type_: type[T], path: str, body: object = None, query: Mapping[str, object] | None = None) -> Call[T]:
     """A change with a JSON body (none for None) whose JSON answer is a `type_`."""
     content = None if body is None else msgspec.json.encode(body)
-    return Call(Request(method, path, headers=(("Content-Type", "application/json"),), body=content), reader(type_))
+    return Call(Request(method, path, _query(query or {}), headers=(("Content-Type", "application/json"),), body=content), reader(type_))
 
 
 def reader(type_: type[T]) -> Callable[[Reply], T]:

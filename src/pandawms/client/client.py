@@ -23,6 +23,8 @@ from pandawms.wire.document import TaskDocument
 from pandawms.wire.task import SubmitAnswer
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from pandawms.client.async_runner import AsyncHttp
 
 
@@ -58,12 +60,13 @@ class _Api(Resource[Runner]):
 class Client(_Api[SyncRunner]):
     """The API in plain code. Without an address it finds the system as the command line does (see `context`).
 
-    Errors are those of `pandawms.domain.errors`: Invalid, Denied, NotFound, Conflict, Limit, Unavailable.
+    Errors are those of `pandawms.domain.errors`: Invalid, Denied, NotFound, Conflict, Limit, Unavailable. `trust` is for certificates that the system does
+    not vouch for.
     """
 
-    def __init__(self, url: str | None = None, token: str | None = None, *, retry: RetryPolicy | None = None) -> None:
+    def __init__(self, url: str | None = None, token: str | None = None, *, retry: RetryPolicy | None = None, trust: SSLContext | None = None) -> None:
         self.url, token = _address(url, token)
-        self._http = SyncHttp(f"{self.url}/api/v2", _headers(token), retry or RetryPolicy())
+        self._http = SyncHttp(f"{self.url}/api/v2", _headers(token), retry or RetryPolicy(), trust)
         super().__init__(self._http)
 
     def close(self) -> None:

@@ -11,11 +11,14 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from pandawms.client.attempts import RetryPolicy
 from pandawms.client.script import Emit, Exchange, Lost, Open, Pause, Read, Reply, Request, Script
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 T = TypeVar("T")
 
@@ -27,8 +30,9 @@ PART_BYTES = 256 * 1024
 class SyncHttp:
     """Runs scripts against one server. Threads may share it: each request has a connection to itself."""
 
-    def __init__(self, url: str, headers: dict[str, str], policy: RetryPolicy) -> None:
+    def __init__(self, url: str, headers: dict[str, str], policy: RetryPolicy, trust: SSLContext | None = None) -> None:
         self.policy = policy
+        self._trust = trust
         self._base = urlsplit(url)
         self._headers = headers
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
@@ -86,8 +90,8 @@ class SyncHttp:
         return None
 
     def _new(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._base.scheme == "https" else http.client.HTTPConnection
-        return kind(self._base.hostname or "", self._base.port)
+        host, port = self._base.hostname or "", self._base.port
+        return http.client.HTTPSConnection(host, port, context=self._trust) if self._base.scheme == "https" else http.client.HTTPConnection(host, port)
 
     def _sent(self, connection: http.client.HTTPConnection, request: Request) -> http.client.HTTPResponse:
         connection.timeout = request.read_seconds

@@ -130,9 +130,9 @@ def _applied(command_id: int) -> Call[CommandState]:
     return get(CommandState, f"/commands/{command_id}")
 
 
-def _withdraw(task: TaskRef) -> Call[CommandState]:
-    """Takes back the pending command of a task, as long as nothing of it is done."""
-    return send("DELETE", CommandState, f"/tasks/{segment(task)}/command")
+def _withdraw(task: TaskRef, command_id: int) -> Call[CommandState]:
+    """Takes back this command of a task (see `pending`), as long as nothing of it is done; asked again it says so again."""
+    return send("DELETE", CommandState, f"/tasks/{segment(task)}/command", query={"command_id": command_id})
 
 
 def _commands(task: TaskRef, *, limit: int = MAX_PAGE_SIZE) -> Call[Page[CommandState]]:
@@ -182,6 +182,12 @@ def _watched(policy: RetryPolicy, task: TaskRef, poll_seconds: float) -> Script[
         last = detail
 
 
+def _pending(policy: RetryPolicy, task: TaskRef) -> Script[CommandState | None]:
+    """The command of a task that is not applied yet; there is one at most, and it is the newest."""
+    page = yield from _commands(task, limit=1).script(policy)
+    return next((each for each in page.items if each.applied_at is None), None)
+
+
 class Tasks(Resource[Runner]):
     """The tasks of the API."""
 
@@ -203,6 +209,7 @@ class Tasks(Resource[Runner]):
     command_many = endpoint(_command_many)
     applied = endpoint(_applied)
     withdraw = endpoint(_withdraw)
+    pending = scripted(_pending)
     commands = paged(_commands)
     wait = scripted(_wait)
     watch = streamed(_watch)

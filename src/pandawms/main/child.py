@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pandawms.main.processes import Identity, end, identify
 log = structlog.get_logger()
 
 QUICK_SECONDS = 5.0
+LAST_WORDS_BYTES = 10_000
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Child:
     failures: int = 0
     _ear: int | None = None
     _is_ready: bool = False
+    _log_begin: int | None = None
 
     def start(self) -> None:
         """Starts the program, its output appended to its log."""
@@ -45,6 +48,7 @@ class Child:
         descriptors = (*self.sockets, *([mouth] if mouth is not None else []))
         try:
             with self.log_path.open("ab") as output:
+                self._log_begin = output.tell() if self._log_begin is None else self._log_begin
                 self.process = subprocess.Popen(
                     [*self.command, *more], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment, start_new_session=True,
                     pass_fds=descriptors,
@@ -83,6 +87,16 @@ class Child:
         log.warning("child.restarted", name=self.name, exit_code=self.process.returncode if self.process else None)
         self.start()
         return True
+
+    def last_error(self) -> str:
+        """Returns what the program said last before it died, as commands say it; empty when it said nothing so since its start."""
+        if self._log_begin is None:
+            return ""
+        with suppress(OSError), self.log_path.open("rb") as said:
+            said.seek(max(self._log_begin, self.log_path.stat().st_size - LAST_WORDS_BYTES))
+            lines = said.read().decode(errors="replace").splitlines()
+            return next((line.removeprefix("error: ")[:500] for line in reversed(lines) if line.startswith("error: ")), "")
+        return ""
 
     def end(self, patience_seconds: float) -> None:
         """Ends the program with SIGTERM, and when that does not help in time with SIGKILL."""

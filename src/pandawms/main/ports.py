@@ -27,7 +27,7 @@ def free() -> int:
 
 def is_free(host: str, port: int) -> bool:
     """Whether nobody listens on the port."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -15,9 +15,9 @@ from pandawms.api.app import create_app
 from pandawms.api.core import Core, make_core
 from pandawms.api.problem import DATABASE_FAILS
 from pandawms.data.blobs import Blobs
-from pandawms.domain.errors import Invalid, Unavailable
+from pandawms.domain.errors import Unavailable
 from pandawms.engine.watch.hearing import hear
-from pandawms.main import collector, logs, serving, settings, sockets
+from pandawms.main import address, collector, logs, serving, settings, sockets
 from pandawms.main.engine import services
 from pandawms.main.short_way import ShortWay
 from pandawms.main.stopping import stop_event
@@ -45,12 +45,10 @@ def run(data: Path, *, host: str | None = None, port: int | None = None, fd: int
 
 
 def _config(given: settings.ServerSettings, listener: socket.socket) -> uvicorn.Config:
-    if not sockets.is_local(listener) and not (given.tls_certificate and given.tls_key):
-        raise Invalid(
-            f"{listener.getsockname()[0]} can be reached from outside, and there is no TLS", code="server.tls", field="server.tls_certificate",
-            value=given.tls_certificate, allowed="paths of a certificate and its key",
-            hint="set server.tls_certificate and server.tls_key, or listen on 127.0.0.1",
-        )  # fmt: skip
+    if listener.family != socket.AF_UNIX:
+        address.check_reach(listener.getsockname()[0], given.tls_certificate)
+    if given.tls_certificate:
+        address.check_files(given.tls_certificate, given.tls_key)
     return uvicorn.Config(
         app=_no_app, ssl_certfile=given.tls_certificate or None, ssl_keyfile=given.tls_key or None, loop="none", http=ShortWay, ws="none",
         interface="asgi3", proxy_headers=False, server_header=False, log_config=None, access_log=False, lifespan="off", backlog=sockets.BACKLOG,

@@ -19,6 +19,7 @@ from pandawms.domain.errors import Invalid, Unavailable
 from pandawms.engine.services import Options as EngineOptions
 from pandawms.engine.services import ScoutLimits
 from pandawms.engine.watch.archiving import Policy as ArchivePolicy
+from pandawms.main import address
 from pandawms.store.database import Options as DatabaseOptions
 from pandawms.wire.decode import decode
 
@@ -46,6 +47,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes the one of last time, or a free one.")] = 0
     tls_certificate: Annotated[str, Meta(description="Path of the certificate chain, needed beyond loopback.")] = ""
     tls_key: Annotated[str, Meta(description="Path of its key.")] = ""
+    public_url: Annotated[
+        str, Meta(description="How commands and pilots reach it, as in https://panda.example.org:8443; empty makes it of host, port and certificate.")
+    ] = ""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +74,7 @@ class ScoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     memory_mb_per_core: Annotated[float, Meta(ge=1, description="More memory is given only to tasks that ask for it.")] = 4000
     short_seconds: Annotated[float, Meta(ge=0, description="Jobs that take less are short; half of the scouts must be.")] = 60
     short_further_jobs: Annotated[int, Meta(ge=0, description="Short jobs matter when more than these are to come.")] = 10_000
-    larger_files: Annotated[int, Meta(ge=1, le=100_000, description="Files of a job, at most, after the scouts were too short.")] = 200
+    larger_files: Annotated[int, Meta(ge=1, le=10_000, description="Files of a job, at most, after the scouts were too short.")] = 200
     least_cpu_efficiency: Annotated[float, Meta(ge=0, le=1, description="The part of its cores that each scout must use; 0 asks for none.")] = 0
     low_cpu_efficiency: Annotated[float, Meta(ge=0, le=1, description="Jobs that use less of their cores are inefficient; half of the scouts must be.")] = 0.1
     inefficient_further_jobs: Annotated[int, Meta(ge=0, description="Inefficient jobs matter when more than these are to come.")] = 1000
@@ -136,13 +140,24 @@ def data_folder(given: Path | None, environment: Mapping[str, str] = os.environ)
 def load(data: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings of a data folder and the environment. Raises Invalid that names the key, the value and what is allowed."""
     settings = decode(Settings, _overlay(_file(data / FILE), environment))
+    address.check(settings.server.public_url, settings.server.tls_certificate, settings.server.tls_key)
     engine = settings.engine
     if engine.heartbeat_seconds > engine.lease_seconds / 2:
         raise Invalid(
             "heartbeats must come at least twice a lease", code="settings.value", field="engine.heartbeat_seconds", value=engine.heartbeat_seconds,
             allowed=f"at most {engine.lease_seconds / 2:g}", hint="raise engine.lease_seconds or lower engine.heartbeat_seconds",
         )  # fmt: skip
+    _check_gpus(settings.local)
     return settings
+
+
+def _check_gpus(local: LocalSettings) -> None:
+    for name, value in (("gpu_model", local.gpu_model), ("gpu_memory_mb", local.gpu_memory_mb)):
+        if value and not local.gpus:
+            raise Invalid(
+                "a slot without GPUs has none of a model or with memory", code="settings.value", field=f"local.{name}", value=value,
+                allowed="nothing while local.gpus is 0", hint=f"write how many GPUs a slot has into local.gpus, or leave local.{name} out",
+            )  # fmt: skip
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 from pandawms.domain.errors import Conflict, Invalid
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BACKLOG = 4096
 """Connections that may wait in the kernel while no server accepts (it takes no more than net.core.somaxconn)."""
 
@@ -38,11 +37,6 @@ def given_socket(fd: int) -> socket.socket:
             hint="systemd hands the first one down as 3; without --fd the server opens its own",
         )  # fmt: skip
     return found
-
-
-def is_local(listener: socket.socket) -> bool:
-    """Whether only this machine can reach a socket."""
-    return listener.family == socket.AF_UNIX or listener.getsockname()[0] in LOOPBACK
 
 
 def allow_many_connections() -> None:

@@ -22,7 +22,7 @@ import structlog
 
 from pandawms.client.client import Client
 from pandawms.domain.errors import Conflict, PandaError, Unavailable
-from pandawms.main import bootstrap, logs, ports, settings, sockets
+from pandawms.main import address, bootstrap, logs, ports, settings, sockets
 from pandawms.main.child import Child
 from pandawms.main.files import write_private, write_public
 from pandawms.main.processes import Book, end, wait_until
@@ -59,9 +59,9 @@ class Tree:
 
     @property
     def url(self) -> str:
-        """The address of the API."""
+        """The address of the API, as commands and pilots know it."""
         given = self.settings.server
-        return f"{'https' if given.tls_certificate and given.tls_key else 'http'}://{given.host}:{self.port}"
+        return address.public(given.public_url, given.host, self.port, given.tls_certificate)
 
     @property
     def book(self) -> Book:
@@ -70,8 +70,12 @@ class Tree:
 
     def start(self) -> None:
         """Starts everything and returns when the API answers. Raises Unavailable when it does not in time."""
+        given = self.settings.server
+        if given.tls_certificate:
+            address.check_files(given.tls_certificate, given.tls_key)
         end_left_over(self.book)
-        self.listener = sockets.open_socket(self.settings.server.host, self.port)
+        self.listener = sockets.open_socket(given.host, self.port)
+        address.check_reach(self.listener.getsockname()[0], given.tls_certificate)
         self._start_database()
         asyncio.run(bootstrap.bootstrap(self.settings, self.data))
         build(self.data / "pilot.pyz")
@@ -207,16 +211,33 @@ class Tree:
 
     def _wait_until(self, condition: Callable[[Health], bool]) -> None:
         """Waits until the server answers and the condition holds. What ails the provisioner or its pilots is no reason not to start."""
-        with Client(self.url, (self.data / "tokens" / "user").read_text().strip()) as client:
+        last = ""
+        with self._own_client() as client:
 
             def answers() -> bool:
+                nonlocal last
                 sum(child.look() for child in self.children if child.process is not None)
-                with suppress(PandaError):
-                    return condition(client.system.health())
-                return False
+                late = next((child for child in self.children if child.process is not None and child.tells and not child.is_ready), None)
+                if late is not None:
+                    last = f"{late.name}: {late.last_error() or 'it is not ready'}"
+                    return False
+                try:
+                    health = client.system.health()
+                except PandaError as error:
+                    last = error.detail
+                    return False
+                last = "; ".join(f"{check.name}: {check.detail}" for check in health.checks if not check.ok)
+                return condition(health)
 
             if not wait_until(answers, START_SECONDS, 0.1):
-                raise Unavailable(f"the system did not start within {START_SECONDS:.0f} s", code="up.server", hint=f"look into {self.data / 'logs'}")
+                detail = f"the system did not start within {START_SECONDS:.0f} s{f': {last}' if last else ''}"
+                raise Unavailable(detail, code="up.server", hint=f"look into {self.data / 'logs'}")
+
+    def _own_client(self) -> Client:
+        """A client that does not depend on what others call this system, nor on whom they trust."""
+        given, token = self.settings.server, (self.data / "tokens" / "user").read_text().strip()
+        url = address.own(given.host, self.port, is_tls=bool(given.tls_certificate))
+        return Client(url, token, trust=address.own_trust(given.tls_certificate) if given.tls_certificate else None)
 
 
 def database_options(data: Path, given: Settings) -> embedded.Options:

@@ -25,7 +25,7 @@ from pandawms.pilot.job import Bench, JobRun, Result
 from pandawms.pilot.limits import free_disk_mb
 from pandawms.pilot.log import JOB_LOG, Log
 from pandawms.pilot.options import Options
-from pandawms.pilot.payload import Guarded
+from pandawms.pilot.payload import Guarded, Guards
 from pandawms.pilot.payloads import PayloadsRun
 from pandawms.pilot.reporting import Reporter
 from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
@@ -77,7 +77,7 @@ class Agent:
         self._jobs_run = 0
         self._server = self._connect()
         self._heartbeat = Heartbeat(self._connect, options.worker_id, self._log)
-        self._guarded = Guarded(adopts_orphans=True)
+        self._guarded = Guarded(Guards(adopts_orphans=True))
         self._bench = _bench(options, self._guarded, self._server, self._log)
 
     def run(self) -> int:
@@ -265,7 +265,7 @@ class Agent:
         if stop.gone and not run.has_outputs:
             self._log.info("job.gone", job_id=spec.job_id)
             return
-        verdict = reporter.report(spec, result)
+        verdict = reporter.report(spec, result, self._heartbeat.tell_payloads)
         self._log.info("job.reported", job_id=spec.job_id, verdict=verdict and verdict.verdict)
         if verdict is not None:
             run.remove_outputs(but=verdict.payloads)

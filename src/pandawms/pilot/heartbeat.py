@@ -14,17 +14,20 @@ from pandawms.pilot.failures import failed
 from pandawms.pilot.log import Log
 from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
 from pandawms.pilot.stop import Stop
-from pandawms.wire.pilot import PROTOCOL, BeatVerdict, HeartbeatRequest, JobBeat, JobSpec, PayloadReport, Phase
+from pandawms.wire.pilot import PROTOCOL, BeatVerdict, HeartbeatAnswer, HeartbeatRequest, JobBeat, JobSpec, PayloadReport, Phase
 
 _FIRST_AFTER_SECONDS = 1.0
 _PAYLOADS_A_BEAT = 100
+_FILES_A_BEAT = 2_000
+"""Less than a megabyte: a proxy between node and server may take no more."""
 
 
 @dataclass
 class Vitals:
     """What a beat says of a job: written by the job's own thread, read by this one.
 
-    `payloads` are those that have succeeded, by place; those that some answer was given to are `heard`, and told again by the report alone.
+    `payloads` are those that have succeeded, by place; those that some answer was given to are `heard`, and told again by the report alone; those that an
+    answer has named are `taken`: done, whatever becomes of the job.
     """
 
     phase: Phase = "stage_in"
@@ -34,6 +37,7 @@ class Vitals:
     disk_mb: float = 0.0
     payloads: dict[int, PayloadReport] = field(default_factory=dict)
     heard: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,22 @@ class Heartbeat:
                 raise failed(Code.COMMUNICATION_FAILED, f"the server gave no leave for {phase}: {reason}")
             job.stop.wait(backoff.pause_seconds(asked_seconds))
 
+    def tell_payloads(self, server: Server) -> set[int]:
+        """Tells at once, in the caller's thread, of all payloads that succeeded and are not `heard`; returns those that the server has taken.
+
+        Raises `Unreachable`; called again it goes on where it was. A server that will not hear it has taken no more.
+        """
+        job = self._present()
+        while True:
+            request = self._request(job)
+            if not any(beat.payloads for beat in request.jobs):
+                return job.vitals.taken
+            try:
+                _note(job, request, server.heartbeat(request))
+            except Refused as error:
+                self._log.info("heartbeat.refused", job_id=job.spec.job_id, reason=str(error))
+                return job.vitals.taken
+
     def _present(self) -> Beating:
         with self._changed:
             assert self._job is not None, "a job is under heartbeat while it runs"
@@ -162,7 +182,7 @@ class Heartbeat:
             self._log.info("heartbeat.refused", job_id=job.spec.job_id, reason=str(error))
             return self._every_seconds
         backoff.reset()
-        job.vitals.heard.update(payload.n for beat in request.jobs for payload in beat.payloads)
+        _note(job, request, answer)
         for verdict in answer.jobs:
             self._obey(job, verdict)
         return self._every_seconds
@@ -188,6 +208,28 @@ class Heartbeat:
             cpu_seconds=vitals.cpu_seconds,
             max_rss_mb=vitals.max_rss_mb,
             disk_mb=vitals.disk_mb,
-            payloads=tuple([payload for n, payload in list(vitals.payloads.items()) if n not in vitals.heard][:_PAYLOADS_A_BEAT]),
+            payloads=_untold(vitals),
         )
         return HeartbeatRequest(PROTOCOL, PILOT_VERSION, self._worker_id, (beat,))
+
+
+def _untold(vitals: Vitals) -> tuple[PayloadReport, ...]:
+    """The next payloads to tell of: as many as one call may carry, and at least one."""
+    untold: list[PayloadReport] = []
+    n_files = 0
+    for n, payload in list(vitals.payloads.items()):
+        if n in vitals.heard:
+            continue
+        n_files += len(payload.outputs)
+        if untold and (len(untold) == _PAYLOADS_A_BEAT or n_files > _FILES_A_BEAT):
+            break
+        untold.append(payload)
+    return tuple(untold)
+
+
+def _note(job: Beating, request: HeartbeatRequest, answer: HeartbeatAnswer) -> None:
+    """Remembers what was told, and what the server has taken of it."""
+    job.vitals.heard.update(payload.n for beat in request.jobs for payload in beat.payloads)
+    for verdict in answer.jobs:
+        if verdict.job_id == job.spec.job_id:
+            job.vitals.taken.update(verdict.payloads)

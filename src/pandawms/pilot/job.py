@@ -26,9 +26,9 @@ from pandawms.pilot.log import Log
 from pandawms.pilot.payload import Command, Ended, Guarded, Watch
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
+from pandawms.pilot.variables import handed_on, own_devices
 from pandawms.wire.pilot import InputFile, JobSpec, OutputFile, PayloadReport, Phase, StepUse, WrittenFile
 
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _LAST_WORDS_BYTES = 1 << 14
 _SHORTEST_WATCH_SECONDS = 0.1
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -69,12 +69,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Part:
-    """What makes a run one of several of a job: its name in the log, the folder of that, the environment that is built, and who hears of what it uses."""
+    """What makes a run one of several of a job: its name in the log, the folder of that, the environment that is built, and who hears of what it uses;
+    and its place (from 0) among those `places` that run at the same time."""
 
     name: str
     log: Path
     environment: Path
     seen: Callable[[], None]
+    place: int = 0
+    places: int = 1
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ class JobRun:
         return self.result
 
     def get_ready(self) -> Result:
-        """What comes before the first of several payloads: folders, the environment, and the inputs that they share."""
-        self._go_through(self._prepare, self._build, self._stage_in)
+        """What comes before the first of several payloads: folders, the environment, the program in the cache, and the inputs that they share."""
+        self._go_through(self._prepare, self._build, self._fetch_program, self._stage_in)
         return self.result
 
     @property
@@ -186,6 +189,10 @@ class JobRun:
             sandbox.install(self._spec.sandbox, self._bench.cache, self.folders.work, self._bench.download, self._stop)
         for name, content in self._spec.text_files.items():
             self._local(name).write_text(content, encoding="utf-8")
+
+    def _fetch_program(self) -> None:
+        if self._spec.sandbox is not None:
+            sandbox.fetch(self._spec.sandbox, self._bench.cache, self._bench.download, self._stop)
 
     def _stage_in(self) -> None:
         for file in self._spec.inputs:
@@ -336,9 +343,11 @@ class JobRun:
         )
 
     def _variables(self) -> dict[str, str]:
-        """The payload's whole environment: nothing of the pilot's own but its language."""
+        """The payload's whole environment; little of it is the pilot's own."""
         spec = self._spec
-        variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        variables = handed_on(os.environ, spec.resources.nodes)
+        if self._part is not None:
+            variables = own_devices(variables, spec.resources.gpus, self._part.place, self._part.places)
         variables.update(
             PATH=f"{self._environment / 'bin'}:{_SYSTEM_PATH}",
             VIRTUAL_ENV=str(self._environment),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pandawms.domain.outcome import Outcome
-from pandawms.pilot.guard import become_subreaper, kill_children
+from pandawms.pilot.guard import become_subreaper, children_of
 from pandawms.pilot.kept import Kept
-from pandawms.pilot.stop import Stop
+from pandawms.pilot.stop import Stop, readable
 
 _GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from pandawms.pilot.guard import main; main()"
 _CODE_ROOT = Path(__file__).resolve().parents[2]
@@ -68,18 +68,70 @@ class Watch:
     seconds: float
 
 
-class Guarded:
-    """One guard process, for one command after the other; a guard that died is replaced before the next one.
+class Guards:
+    """All guards of this process that live.
 
-    With `adopts_orphans` this process becomes the reaper of last resort: when the guard is killed, what it kept falls to
-    us and is killed. That kills every child of this process, so only the pilot's own process may ask for it.
+    With `adopts_orphans` this process becomes the reaper of last resort: when a guard is killed, what it kept falls to us
+    and is killed. That kills every child of this process that is neither a live guard nor was there before, so only the
+    pilot's own process may ask for it, and it starts no other process while payloads run.
     """
 
     def __init__(self, adopts_orphans: bool) -> None:
-        self._adopts_orphans = adopts_orphans
-        self._process: subprocess.Popen[bytes] | None = None
+        self.adopts_orphans = adopts_orphans
+        self._lock = threading.Lock()
+        self._live: set[subprocess.Popen[bytes]] = set()
+        self._strangers: set[int] = set()
         if adopts_orphans:
+            self._strangers.update(children_of(os.getpid()))
             become_subreaper()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """A new guard, known as such before anybody looks for orphans."""
+        with self._lock:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _GUARD, str(_CODE_ROOT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                bufsize=0,
+            )
+            self._live.add(process)
+            return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits for a guard, whose pipes are closed. One that was killed has left to us what it kept."""
+        status = process.wait()
+        with self._lock:
+            self._live.discard(process)
+            if status != 0 and self.adopts_orphans:
+                self._kill_orphans()
+
+    def _kill_orphans(self) -> None:
+        """What an orphan leaves behind falls to us in its turn. Ids cannot be reused before we reap them."""
+        spared = self._strangers | {process.pid for process in self._live}
+        while True:
+            orphans = set(children_of(os.getpid())) - spared
+            if not orphans:
+                return
+            for pid in orphans:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except PermissionError:  # it has become another user's
+                    spared.add(pid)
+            for pid in orphans - spared:
+                os.waitpid(pid, 0)
+
+
+class Guarded:
+    """One guard process, for one command after the other; a guard that died is replaced before the next one."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def another(self) -> Guarded:
+        """One more, for what runs at the same time."""
+        return Guarded(self._guards)
 
     def run(self, command: Command, stop: Stop, watch: Watch | None = None) -> Ended:
         """Runs `command` to its end, which comes by itself, by `stop` or by `watch`; nothing of it is left then."""
@@ -90,13 +142,7 @@ class Guarded:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARD, str(_CODE_ROOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            bufsize=0,
-        )
+        self._process = self._guards.start()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -106,13 +152,11 @@ class Guarded:
         return self._process
 
     def clean_up(self, payload_id: int | None) -> None:
-        """After the guard's death: kills the payload's group and all that was handed down to us."""
-        if payload_id is not None:
+        """After the guard's death: kills all that was handed down to us, or, where it falls to somebody else, the payload's group."""
+        if payload_id is not None and not self._guards.adopts_orphans:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(payload_id, signal.SIGKILL)
         self.close()
-        if self._adopts_orphans:
-            kill_children()
 
     def close(self) -> None:
         """Ends the guard, and with it all that it guards."""
@@ -120,7 +164,7 @@ class Guarded:
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
                     pipe.close()
-            self._process.wait()
+            self._guards.end(self._process)
             self._process = None
 
 
@@ -179,10 +223,9 @@ class _Run:
         pipe = self._guarded.process.stdout
         if pipe is None:
             return None
-        waits_for: list[Any] = [pipe] if self._stopped else [pipe, self._stop]
-        patience = max(self._watch_at - time.monotonic(), 0) if self._watch and not self._stopped else None
-        ready, _, _ = select.select(waits_for, [], [], patience)
-        if pipe not in ready:
+        patience = self._watch_at - time.monotonic() if self._watch and not self._stopped else None
+        ready = readable(pipe, *(() if self._stopped else (self._stop,)), seconds=patience)
+        if pipe.fileno() not in ready:
             return []
         data = os.read(pipe.fileno(), _CHUNK_BYTES)
         if not data:

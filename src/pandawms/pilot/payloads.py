@@ -1,10 +1,11 @@
 """A job of several payloads: each runs in a folder of its own, as a job of one would, and has its own end, account and outputs.
 
-The job's time is for all of them; cores and memory are shared equally by those that run at once.
+The job's time is for all of them; cores, memory, disk and GPUs are shared equally by those that run at once.
 """
 
 from __future__ import annotations
 
+import resource
 import shutil
 import threading
 import time
@@ -22,6 +23,22 @@ from pandawms.pilot.stop import Stop
 from pandawms.wire.pilot import InputFile, JobSpec, Payload, PayloadReport, Phase
 
 _LEAST_KEPT_BYTES = 1 << 16
+_DESCRIPTORS_A_PAYLOAD = 8
+_DESCRIPTORS_BESIDE = 64
+_OF_THE_JOB = frozenset(
+    {
+        Code.SANDBOX_NOT_FETCHED,
+        Code.SANDBOX_CHECKSUM,
+        Code.MISSING_USER_CODE,
+        Code.STAGE_OUT_FAILED,
+        Code.STAGE_OUT_TIMEOUT,
+        Code.STAGE_OUT_CHECKSUM,
+        Code.STAGE_OUT_DENIED,
+        Code.NO_REMOTE_SPACE,
+        Code.NO_STORAGE_PROTOCOL,
+    }
+)
+"""What the server or the storage has refused to one payload it will refuse to the next. An input is another matter: each payload has its own."""
 
 
 @dataclass
@@ -53,6 +70,7 @@ class PayloadsRun:
         limits = [limit for limit in (spec.resources.wall_seconds, remaining_seconds) if limit]
         self._wall_limit = float(min(limits)) if limits else 0.0
         self._waiting = list(reversed(spec.payloads))
+        self._width = spec.each.width(len(spec.payloads))
         self._runs: dict[int, JobRun] = {}
         self._begun: dict[int, _Begun] = {}
         self._over: Outcome | None = None
@@ -67,7 +85,7 @@ class PayloadsRun:
         self._on_phase("running")
         self._vitals.started_at = self.result.started_at = time.time()
         self._started = time.monotonic()
-        self._work_all(min(self._spec.each.at_once, len(self._spec.payloads)))
+        self._work_all()
         self.result.ended = replace(self.result.ended, wall_seconds=self._seconds())
         self.result.payloads.sort(key=lambda payload: payload.n)
         self.result.outcome = self._outcome()
@@ -75,9 +93,9 @@ class PayloadsRun:
         return self.result
 
     def remove_outputs(self, but: Container[int] = ()) -> None:
-        """Deletes what payloads wrote into storage, except for those of these places."""
+        """Deletes what payloads wrote into storage, except for those of these places, and those that a heartbeat's answer has named as taken."""
         for n, run in self._runs.items():
-            if n not in but:
+            if n not in but and n not in self._vitals.taken:
                 run.remove_outputs()
 
     @property
@@ -85,30 +103,31 @@ class PayloadsRun:
         """Whether some payload wrote something into storage that is still there."""
         return any(run.result.written_urls for run in self._runs.values())
 
-    def _work_all(self, at_once: int) -> None:
-        if at_once <= 1:
-            self._work(self._bench.guarded)
+    def _work_all(self) -> None:
+        if self._width == 1:
+            self._work(self._bench.guarded, 0)
             return
-        workers = [threading.Thread(target=self._work_guarded, name=f"payloads-{n}", daemon=True) for n in range(at_once)]
+        _allow_descriptors(_DESCRIPTORS_BESIDE + _DESCRIPTORS_A_PAYLOAD * self._width)
+        workers = [threading.Thread(target=self._work_guarded, args=(n,), name=f"payloads-{n}", daemon=True) for n in range(self._width)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
 
-    def _work_guarded(self) -> None:
+    def _work_guarded(self, place: int) -> None:
         """With a guard of its own, as a guard has one payload at a time."""
-        guarded = Guarded(adopts_orphans=False)
+        guarded = self._bench.guarded.another()
         try:
-            self._work(guarded)
+            self._work(guarded, place)
         finally:
             guarded.close()
 
-    def _work(self, guarded: Guarded) -> None:
+    def _work(self, guarded: Guarded, place: int) -> None:
         while True:
             payload = self._next()
             if payload is None:
                 return
-            self._run(payload, guarded)
+            self._run(payload, guarded, place)
 
     def _next(self) -> Payload | None:
         """The next payload, unless the job is over: stopped, out of time, or after too many failures."""
@@ -125,9 +144,9 @@ class PayloadsRun:
             self._begun[payload.n] = _Begun(Vitals(), left if left is not None and is_limit_of_job else float(own), is_limit_of_job)
             return payload
 
-    def _run(self, payload: Payload, guarded: Guarded) -> None:
+    def _run(self, payload: Payload, guarded: Guarded, place: int) -> None:
         begun, folder = self._begun[payload.n], self._folder / f"payload-{payload.n}"
-        part = Part(f"payload.{payload.n}", self.folders.log, self._job.environment, self._add_up)
+        part = Part(f"payload.{payload.n}", self.folders.log, self._job.environment, self._add_up, place, self._width)
         bench = replace(self._bench, guarded=guarded, keep_output_bytes=max(_LEAST_KEPT_BYTES, self._bench.keep_output_bytes // len(self._spec.payloads)))
         remaining = begun.limit_seconds if begun.is_limit_of_job else None
         run = JobRun(self._alone(payload), folder, bench, self._stop, begun.vitals, _no_phase, remaining, part=part)
@@ -158,23 +177,26 @@ class PayloadsRun:
         self._bench.log.info("payload.ended", job_id=self._spec.job_id, payload=payload.n, outcome=vars(ended.outcome))
 
     def _is_own_end(self, ended: Result, begun: _Begun) -> bool:
-        """Whether a payload that failed failed by itself. At the end of the job's time that is one that had more than half of
-        it, or the first ones of all: else a payload that never ends would go from job to job for ever."""
+        """Whether a payload that failed failed by itself, and not by its node, the server or the storage, which end the job.
+
+        At the end of the job's time that is one that had more than half of it, or the first ones of all: else a payload that
+        never ends would go from job to job for ever.
+        """
         if self._stop.outcome is not None:
             return False
         row = ended.outcome.row
         if row is Code.OUT_OF_TIME and begun.is_limit_of_job:
             self._over = self._over or self._out_of_time()
-            is_first = len(self._begun) <= self._spec.each.at_once
+            is_first = len(self._begun) <= self._width
             return is_first or ended.ended.wall_seconds > self._wall_limit / 2
-        if row is not Code.OUT_OF_TIME and ended.outcome.domain == Domain.PILOT:
+        if row in _OF_THE_JOB or (row is not Code.OUT_OF_TIME and ended.outcome.domain == Domain.PILOT):
             self._over = self._over or ended.outcome
             return False
         return True
 
     def _alone(self, payload: Payload) -> JobSpec:
         """A payload as a job of its own, with what it shares beside its own inputs."""
-        spec, resources, at_once = self._spec, self._spec.resources, self._spec.each.at_once
+        spec = self._spec
         return replace(
             spec,
             command=payload.command,
@@ -184,13 +206,7 @@ class PayloadsRun:
             traits=payload.traits,
             payloads=(),
             steps=(),
-            resources=replace(
-                resources,
-                cores=max(1, resources.cores // at_once),
-                memory_mb=resources.memory_mb // at_once,
-                disk_mb=resources.disk_mb // at_once,
-                wall_seconds=spec.each.wall_seconds,
-            ),
+            resources=replace(spec.resources.part(self._width), wall_seconds=spec.each.wall_seconds),
         )
 
     def _shared(self, file: InputFile) -> InputFile:
@@ -232,6 +248,14 @@ def _report(payload: Payload, ended: Result) -> PayloadReport:
         max_rss_mb=round(max(ended.max_rss_mb, used.max_rss_mb), 1),
         outputs=tuple(ended.outputs) if ended.outcome.is_success else (),
     )
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raises the soft limit of open files as far as the hard one lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _no_phase(phase: Phase) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Callable
 
 from pandawms.pilot import PILOT_VERSION
 from pandawms.pilot.job import Result
@@ -15,6 +16,11 @@ from pandawms.pilot.server import Backoff, Refused, Server, Unreachable
 from pandawms.wire.pilot import PROTOCOL, JobReport, JobSpec, ReportRequest, ReportVerdict
 
 _DENIED = (401, 403)
+_TOO_LARGE = 413
+_SHORT_MESSAGE = 100
+
+TellPayloads = Callable[[Server], set[int]]
+"""Tells of payloads in parts, by heartbeats, and returns those that the server has taken; may raise `Unreachable`."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,16 @@ class Reporter:
         except (OSError, Unreachable, Refused) as error:
             self.log.info("log.not_uploaded", job_id=spec.job_id, reason=str(error))
 
-    def report(self, spec: JobSpec, result: Result) -> ReportVerdict | None:
+    def report(self, spec: JobSpec, result: Result, tell: TellPayloads | None = None) -> ReportVerdict | None:
         """The server's verdict; None when there was none in time, or the server will not hear this report at all.
 
-        A denied token is tried again: its file may be renewed.
+        A denied token is tried again: its file may be renewed. Where payloads can be told of beforehand, a report that is too large goes without them.
         """
-        request = ReportRequest(PROTOCOL, PILOT_VERSION, self.worker_id, (job_report(spec, result),))
+        report = job_report(spec, result)
         give_up_at, backoff = time.monotonic() + self.patience_seconds, Backoff()
         while True:
             try:
-                verdicts = self.server.report(request).jobs
-                return next((verdict for verdict in verdicts if verdict.job_id == spec.job_id), None)
+                return self._report(report, tell)
             except Refused as error:
                 self.log.info("report.refused", job_id=spec.job_id, reason=str(error))
                 if error.status not in _DENIED:
@@ -55,6 +60,17 @@ class Reporter:
             if time.monotonic() + pause > give_up_at:
                 return None
             time.sleep(pause)
+
+    def _report(self, report: JobReport, tell: TellPayloads | None) -> ReportVerdict | None:
+        try:
+            verdicts = self.server.report(ReportRequest(PROTOCOL, PILOT_VERSION, self.worker_id, (report,))).jobs
+            return next((verdict for verdict in verdicts if verdict.job_id == report.job_id), None)
+        except Refused as error:
+            if error.status != _TOO_LARGE or tell is None:
+                raise
+        shorter = without(report, tell(self.server))
+        self.log.info("report.shortened", job_id=report.job_id, payloads=len(report.payloads), left=len(shorter.payloads))
+        return self._report(shorter, None)
 
 
 def job_report(spec: JobSpec, result: Result) -> JobReport:
@@ -74,3 +90,9 @@ def job_report(spec: JobSpec, result: Result) -> JobReport:
         steps=tuple(result.steps),
         payloads=tuple(result.payloads),
     )
+
+
+def without(report: JobReport, taken: Container[int]) -> JobReport:
+    """The report without those payloads that the server has taken, and with short messages; one payload stays, which says that this pilot knows of them."""
+    left = [payload for payload in report.payloads if payload.n not in taken] or report.payloads[:1]
+    return replace(report, payloads=tuple(replace(each, outcome=replace(each.outcome, message=each.outcome.message[:_SHORT_MESSAGE])) for each in left))

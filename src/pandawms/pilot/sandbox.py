@@ -32,11 +32,15 @@ def install(sandbox: Sandbox, cache: Path, work_folder: Path, download: Download
 
     The files are copied, not linked: a program that changes its own files must not change the next job's.
     """
+    shutil.copytree(fetch(sandbox, cache, download, stop), work_folder, symlinks=True, dirs_exist_ok=True)
+
+
+def fetch(sandbox: Sandbox, cache: Path, download: Download, stop: Stop) -> Path:
+    """The folder of the sandbox's files in the cache, after a download where they are not there; raises `JobFailed` as `install` does."""
     try:
-        kept = _kept(sandbox, cache, download, stop)
+        return _kept(sandbox, cache, download, stop)
     except (UnsafeArchive, tarfile.TarError, EOFError) as error:
         raise failed(Code.SANDBOX_UNSAFE, f"the sandbox cannot be unpacked: {error}") from error
-    shutil.copytree(kept, work_folder, symlinks=True, dirs_exist_ok=True)
 
 
 def _kept(sandbox: Sandbox, cache: Path, download: Download, stop: Stop) -> Path:

@@ -30,6 +30,8 @@ _TIMEOUT_SECONDS = 30.0
 _PROBLEM_BYTES = 4096
 _LONGEST_ASKED_SECONDS = 300.0
 """No server needs longer to come back to itself; a proxy may say anything."""
+_MOST_BYTES = 16 << 20
+"""What a server takes in one call. It would not read more, so that its answer might be lost."""
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -127,6 +129,8 @@ class Server:
     ) -> T:
         """An answer of the wrong shape comes from something in between, not from the server: worth another attempt."""
         body = json.dumps(encode(request)).encode()
+        if len(body) > _MOST_BYTES:
+            raise Refused(413, f"{call} has {len(body)} bytes, {_MOST_BYTES} are allowed")
         text = self._call("POST", f"{self._base}/{call}", body, "application/json", timeout_seconds)
         try:
             return decode(answer, json.loads(text))

@@ -1,16 +1,39 @@
-"""A request to stop what runs now, from a signal handler or another thread, that a `select` can wait for."""
+"""A request to stop what runs now, from a signal handler or another thread, that a `poll` can wait for."""
 
 from __future__ import annotations
 
 import os
 import select
+from typing import Protocol
 
 from pandawms.domain.outcome import Outcome
 from pandawms.pilot.failures import Stopped
 
+_LONGEST_SECONDS = 86_400.0
+"""poll(2) counts milliseconds in 31 bits: whoever waits for longer looks once a day."""
+
+
+class HasDescriptor(Protocol):
+    """A pipe, or a `Stop`."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+
+
+def readable(*files: HasDescriptor, seconds: float | None = None) -> set[int]:
+    """The descriptors of those that can be read, or have ended, within so many seconds (None: for ever).
+
+    By poll(2): select(2) knows no descriptor above 1023, and each payload that runs at the same time as others has two.
+    """
+    poll = select.poll()
+    for file in files:
+        poll.register(file.fileno(), select.POLLIN)
+    patience = None if seconds is None else min(max(seconds, 0.0), _LONGEST_SECONDS) * 1000
+    return {descriptor for descriptor, _ in poll.poll(patience)}
+
 
 class Stop:
-    """The first reason to stop; a pipe makes it visible to `select`. Takes no lock, so a signal handler may call it.
+    """The first reason to stop; a pipe makes it visible to `poll`. Takes no lock, so a signal handler may call it.
 
     `gone` says that the job is no longer this pilot's: then nothing is reported and the outputs are deleted.
     """
@@ -34,8 +57,7 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Waits at most so long; True when a stop is asked for."""
-        ready, _, _ = select.select([self._reader], [], [], max(seconds, 0))
-        return bool(ready)
+        return bool(readable(self, seconds=seconds))
 
     def check(self) -> None:
         """Raises `Stopped` when a stop is asked for: for loops that copy or wait."""

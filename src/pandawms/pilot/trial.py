@@ -13,7 +13,7 @@ from pandawms.pilot.failures import failed
 from pandawms.pilot.heartbeat import Vitals
 from pandawms.pilot.job import Bench, JobRun
 from pandawms.pilot.log import JOB_LOG, Log
-from pandawms.pilot.payload import Guarded
+from pandawms.pilot.payload import Guarded, Guards
 from pandawms.pilot.stop import Stop
 from pandawms.pilot.storage import storage_for
 from pandawms.wire.pilot import JobSpec, WrittenFile
@@ -34,7 +34,7 @@ def run_job(
     sandbox's url must be `file:` or `http(s):`. A `stop` lets the caller end it.
     """
     local = [dataclasses.replace(output, destination=(output_dir / output.local_name).as_uri()) for output in spec.outputs]
-    guarded = Guarded(adopts_orphans=False)
+    guarded = Guarded(Guards(adopts_orphans=False))
     (work_dir / "log").mkdir(parents=True)
     cache_dir.mkdir(parents=True, exist_ok=True)
     log = Log(None)

@@ -15,6 +15,12 @@ from typing import BinaryIO
 from pandawms.domain.errors import Unavailable
 from pandawms.plugins.provisioner import Launch, Sighting, WorkerState
 
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_INDEX_URL", "PIP_CERT", "UV_INDEX_URL", "HTTPS_PROXY", "NO_PROXY",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL",
+)  # fmt: skip
+"""The variables of this process that a pilot has, too; the last ones say which devices are ours (`pilot/variables.py` knows them as well)."""
+
 
 @dataclass(slots=True)
 class Local:
@@ -112,6 +118,5 @@ def _start_tick(pid: int) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The little that a pilot inherits: a payload's environment must not depend on who started the system."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_INDEX_URL", "PIP_CERT", "UV_INDEX_URL", "HTTPS_PROXY", "NO_PROXY")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    """The little that a pilot inherits: a payload's environment must not depend on who started the system, but on the devices that are the system's."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}

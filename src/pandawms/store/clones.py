@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from pandawms.domain.clone import ANOTHER_WON
@@ -30,7 +31,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One copy of a job, with where its group stands."""
+    """One copy of a job, with where its group stands; `won_at` is when one of them, the lead, has won: never where all of them failed."""
 
     job_id: int
     copy: int
@@ -39,6 +40,12 @@ class Copy:
     mode: str
     group_status: str
     lead_job_id: int
+    won_at: datetime | None
+
+    @property
+    def winner_job_id(self) -> int | None:
+        """The copy that has won, whatever became of it then; None while there is none, and for good where the last copy failed before one had won."""
+        return None if self.won_at is None else self.lead_job_id
 
 
 async def add(connection: Connection, task_id: int, mode: str, groups: Sequence[NewGroup]) -> None:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from pandawms.domain.errors import Conflict
 from pandawms.domain.job import JOB, JobEvent, JobStatus
 from pandawms.domain.outcome import Outcome
+from pandawms.store import moving
 from pandawms.store.database import Connection
 from pandawms.store.leases import Held, Key
+from pandawms.store.moving import Stray
 from pandawms.store.sql import load
 
 sql = load("endings")
@@ -150,21 +152,8 @@ async def _settle_outputs(connection: Connection, merged: Sequence[Ending]) -> N
 
 
 async def _adopt_outputs(connection: Connection, job_ids: Sequence[int]) -> None:
-    """Outputs that are in another dataset than the one that takes them move there, and the counters of both follow. Aggregate alone follows a task, so nobody
-    else moves its files."""
-    strays = [tuple(row) async for row in sql.stray_outputs(connection, job_ids=job_ids)]
-    if not strays:
-        return
-    changes: dict[int, list[int]] = {}
-    for _, source_id, target_id, size_bytes, events in strays:
-        for dataset_id, sign in ((source_id, -1), (target_id, 1)):
-            sums = changes.setdefault(dataset_id, [0, 0, 0])
-            for n, value in enumerate((1, size_bytes, events)):
-                sums[n] += sign * value
-    await sql.adopt_files(connection, file_ids=[row[0] for row in strays], dataset_ids=[row[2] for row in strays])
-    await sql.lock_datasets(connection, dataset_ids=list(changes))
-    files, sizes, events = zip(*changes.values(), strict=True)
-    await sql.count_moved(connection, dataset_ids=list(changes), files=files, bytes=sizes, events=events)
+    """Outputs that are in another dataset than the one that takes them move there. Aggregate alone follows a task, so nobody else moves its files."""
+    await moving.move(connection, [Stray(**row) async for row in sql.stray_outputs(connection, job_ids=job_ids)])
 
 
 def _change_of_units(ending: Ending) -> tuple[str, bool, bool]:

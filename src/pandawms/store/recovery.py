@@ -1,12 +1,12 @@
 """Recovery of lost files: who wrote them, what stands and falls with them, and what is opened again."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pandawms.domain.job import JobStatus
-from pandawms.store import counters, listing, units
+from pandawms.store import counters, listing, moving, units
 from pandawms.store.database import Connection
+from pandawms.store.moving import Stray
 from pandawms.store.sql import load
 
 sql = load("recovery")
@@ -75,26 +75,13 @@ async def bury(connection: Connection, file_ids: Sequence[int]) -> list[int]:
     """Takes the records of files out of their datasets, to those of lost files beside them; returns the ids of datasets made for that."""
     made = [row["dataset_id"] async for row in sql.graves(connection, file_ids=list(file_ids))]
     await sql.lock_files(connection, file_ids=list(file_ids))
-    strays = [row async for row in sql.strays(connection, file_ids=list(file_ids))]
+    strays = [Stray(**row) async for row in sql.strays(connection, file_ids=list(file_ids))]
     if strays:
-        moved = [row["file_id"] for row in strays]
+        moved = [stray.file_id for stray in strays]
         await sql.mark_lost(connection, file_ids=moved)
         await sql.drop_shared(connection, file_ids=moved)
-        await sql.move_files(connection, file_ids=moved, dataset_ids=[row["target_id"] for row in strays])
-        await _recount(connection, strays)
+        await moving.move(connection, strays)
     return made
-
-
-async def _recount(connection: Connection, strays: Sequence[Mapping[str, Any]]) -> None:
-    """What leaves one dataset comes to the other."""
-    totals: dict[int, tuple[int, int, int]] = {}
-    for row in strays:
-        for dataset_id, sign in ((row["source_id"], -1), (row["target_id"], 1)):
-            n, size_bytes, n_events = totals.get(dataset_id, (0, 0, 0))
-            totals[dataset_id] = n + sign, size_bytes + sign * row["size_bytes"], n_events + sign * row["events"]
-    files, sizes, events = zip(*totals.values(), strict=True)
-    await sql.lock_datasets(connection, dataset_ids=list(totals))
-    await sql.count_datasets(connection, dataset_ids=list(totals), files=files, bytes=sizes, events=events)
 
 
 async def forget_replicas(connection: Connection, file_ids: Sequence[int]) -> None:

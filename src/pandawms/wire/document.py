@@ -38,7 +38,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class EachSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The command runs once for every input unit of a job, each time in a folder of its own: many small payloads share one job."""
 
-    at_once: Annotated[int, Meta(ge=1, le=1024, description="So many payloads of a job run at the same time; they share its cores and memory equally.")] = 1
+    at_once: Annotated[int, Meta(ge=1, le=256, description="So many payloads of a job run side by side, with equal parts of cores, GPUs and memory.")] = 1
     wall_seconds: Annotated[WallSeconds, Meta(description="A payload that runs longer is ended and fails.")] | None = None
     stop_after_failures: Annotated[int, Meta(ge=1, le=1000, description="After so many failures a job begins no further payload.")] | None = None
 

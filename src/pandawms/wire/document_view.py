@@ -9,6 +9,8 @@ from pandawms.wire.placeholders import placeholders
 
 MAX_FILES_PER_JOB = 200
 """Files of one job at most, unless the document says more."""
+MOST_UNITS = 10_000
+"""Units of one job at most where only the size of its task or of a group bounds them (files of all inputs count)."""
 BUILD = "build"
 """What commands call the file that a build job made, and the name of its stream."""
 
@@ -57,6 +59,30 @@ def max_files_per_job(split: SplitSpec) -> int:
     return split.max_files_per_job or max(MAX_FILES_PER_JOB, split.files_per_job or 0)
 
 
+SIZES_OF_FILES = ("events_per_job", "mb_per_job", "output_mb_per_job", "wall_seconds_per_job", "boundary")
+"""What, beside a number of files, says how large a job of files is; max_files_per_job alone says no size."""
+
+
+def most_units(spec: InputSpec, split: SplitSpec) -> int:
+    """How many units of the primary input a job has at most, as the cut will make them: chunks of events, files or pieces."""
+    if spec.count is not None:
+        return 1
+    if split.files_per_job is not None:
+        return split.files_per_job
+    if split.n_jobs is not None:
+        return MOST_UNITS if spec.pieces is None else -(-spec.pieces // split.n_jobs)
+    if split.boundary is not None and split.boundary.one_job_per_group:
+        return MOST_UNITS
+    is_sized = spec.pieces is None and any(getattr(split, name) is not None for name in SIZES_OF_FILES)
+    return max_files_per_job(split) if is_sized else 1
+
+
+def names_units(split: SplitSpec) -> str | None:
+    """The field of `split` that was written and by which a job has as many units as it has, for whoever must lower it; None when nothing says a size."""
+    given = [name for name in ("files_per_job", "n_jobs", "max_files_per_job", *SIZES_OF_FILES) if getattr(split, name) is not None]
+    return f"split.{given[0]}" if given and given != ["max_files_per_job"] else None
+
+
 def event_chunk(document: TaskDocument) -> int | None:
     """How many events a job of an events input makes (the last may make fewer); None when the split does not say, or the input is another.
 
@@ -102,6 +128,15 @@ def program_command(document: TaskDocument) -> str:
 
 MAX_PAYLOADS = 1000
 """Payloads of one job at most: all of them travel in one claim and one report."""
+
+MAX_REPORT_BYTES = 16 << 20
+"""A report at most, as the server takes it."""
+OUTPUT_BYTES = 480
+"""A file in a report at most: a stream of 50 letters, a name of 250, size, checksum, id and their keys."""
+PAYLOAD_BYTES = 400
+"""A payload in a report at most, beside its files. One that failed has none, and its message (500 letters) is shorter than the files of others."""
+MAX_PAYLOAD_OUTPUTS = (MAX_REPORT_BYTES - MAX_PAYLOADS * PAYLOAD_BYTES) // OUTPUT_BYTES // 1000 * 1000
+"""Outputs of all payloads of a job together at most (34,000): one report names all of them."""
 
 
 def has_payloads(document: TaskDocument, kind: str = "run") -> bool:

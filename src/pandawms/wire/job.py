@@ -74,7 +74,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobCopy(msgspec.Struct, frozen=True, kw_only=True):
-    """One of several copies of a job. One of them `leads`: it answers for the inputs, and has won when their `state` is won or over."""
+    """One of several copies of a job. One of them `leads`: it answers for the inputs."""
 
     job_id: int
     number: int
@@ -84,10 +84,14 @@ class JobCopy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobCopies(msgspec.Struct, frozen=True, kw_only=True):
-    """The copies of a job, itself among them; `state` is open while none of them counts, won when one does, over when its end has decided."""
+    """The copies of a job, itself among them; `state` is open while none of them counts, won when one does, over when its end (or the last one's) has decided.
+
+    `winner_job_id` is the one that counts, whatever became of it then; there is none while it is open, and when all have failed before one counted.
+    """
 
     mode: str
     state: str
+    winner_job_id: int | None = None
     copies: tuple[JobCopy, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -79,15 +79,18 @@ class RetryRulePatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule of the table. A built-in one has version 0 and nobody who made it; `replaces` says that a built-in rule of this name does not act."""
+    """A rule of the table, `match` and `scope` with all fields of RuleMatch and RuleScope.
+
+    A built-in one has version 0 and nobody who made it; `replaces` says that a built-in rule of this name does not act.
+    """
 
     name: str
     action: str
     mode: str
     version: int
     is_built_in: bool
-    match: RuleMatch
-    scope: RuleScope
+    match: dict[str, Any]
+    scope: dict[str, Any]
     parameters: dict[str, int | float]
     note: str = ""
     replaces: bool = False

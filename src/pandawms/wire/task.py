@@ -1,13 +1,15 @@
-"""What the API says about a task, and the bodies of its commands; the document itself is in `document`."""
+"""What the API says about a task; the document itself is in `document`.
+
+Answers are read by clients of other releases: a word in them is plain text and a document a mapping, since a later release may add words and fields.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 import msgspec
 
-from pandawms.wire.document import InputKind, TaskDocument
 from pandawms.wire.measure import TaskRound, TaskScouts
 from pandawms.wire.why import QueueRejection
 
@@ -62,7 +64,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskDetail(TaskSummary, frozen=True, kw_only=True):
-    """Everything about one task.
+    """Everything about one task. `document` has all fields of a task document (`wire.document` reads it), `unit` is files, events or pieces.
 
     `attempts` counts the jobs made so far, `coverage` (0 to 1) is the part of the inputs that is finished, and the eta is a
     range of seconds until the end, absent when nothing can be said. Event numbers are absent where events are not counted.
@@ -72,7 +74,7 @@ class TaskDetail(TaskSummary, frozen=True, kw_only=True):
     coverage: float
     wall_seconds: float
     cpu_seconds: float
-    unit: Literal["files", "events", "pieces"]
+    unit: str
     description: str = ""
     retries: int = 0
     events_total: int | None = None
@@ -80,7 +82,7 @@ class TaskDetail(TaskSummary, frozen=True, kw_only=True):
     eta_low_seconds: float | None = None
     eta_high_seconds: float | None = None
     outputs: tuple[TaskOutput, ...] = ()
-    document: TaskDocument | None = None
+    document: dict[str, Any] | None = None
     scouts: TaskScouts | None = None
     rounds: tuple[TaskRound, ...] = ()
 
@@ -113,10 +115,10 @@ class TaskInputUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dry run found for one input; `is_open` means that its producer may still add files."""
+    """What a dry run found for one input; `kind` is events, pieces, dataset, task or files; `is_open` means that its producer may still add files."""
 
     stream: str
-    kind: InputKind
+    kind: str
     description: str
     n_files: int | None = None
     n_events: int | None = None

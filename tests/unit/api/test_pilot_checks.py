@@ -10,7 +10,7 @@ import pytest
 from pandawms.api.pilot_checks import checked_beats, checked_claim, checked_reports, decode_call
 from pandawms.domain.errors import Invalid
 from pandawms.domain.outcome import SUCCESS, Outcome
-from pandawms.wire.pilot import ClaimRequest, HeartbeatRequest, JobBeat, JobReport, ReportRequest, WrittenFile
+from pandawms.wire.pilot import ClaimRequest, HeartbeatRequest, JobBeat, JobReport, PayloadReport, ReportRequest, WrittenFile
 
 CLAIM = ClaimRequest(1, "t", uuid4().hex, "q", "n")
 
@@ -49,6 +49,11 @@ def report(**changes: Any) -> ReportRequest:
         ({"outputs": (WrittenFile("out", "a", 1, "xyz", str(uuid4())),)}, "jobs[0].outputs[0].adler32"),
         ({"outputs": (WrittenFile("out", "a", 1, "0000000f", "no guid"),)}, "jobs[0].outputs[0].guid"),
         ({"outputs": (WrittenFile("out", "a", -1, "0000000f", str(uuid4())),)}, "jobs[0].outputs[0].size_bytes"),
+        (
+            {"payloads": (PayloadReport(0, SUCCESS), PayloadReport(1, SUCCESS, outputs=(WrittenFile("out", "a", -1, "0000000f", str(uuid4())),)))},
+            "jobs[0].payloads[1].outputs[0].size_bytes",
+        ),
+        ({"payloads": (PayloadReport(0, SUCCESS, outputs=(WrittenFile("out", "a", 1, "xyz", str(uuid4())),)),)}, "jobs[0].payloads[0].outputs[0].adler32"),
         ({"wall_seconds": 1e30}, "jobs[0].wall_seconds"),
         ({"max_rss_mb": 1e12}, "jobs[0].max_rss_mb"),
         ({"outcome": Outcome("pilot", 2**40)}, "jobs[0].outcome.code"),

@@ -11,13 +11,16 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pandawms.cli.exit_codes import MEANINGS, ExitCode
 from pandawms.cli.program import run_program
+from pandawms.cli.show import _copies
 from pandawms.domain.outcome import Outcome
 from pandawms.main.panda import COMMANDS
-from pandawms.wire.pilot import JobSpec
+from pandawms.wire.job import JobCopies, JobCopy
+from pandawms.wire.pilot import JobSpec, Resources
 from tests.unit.cli.answers import JOB, PROBLEM, STATE, TASK, Panda, page
 from tests.unit.client.stand_in import Said, Seen, in_turn, stand_in
 
@@ -88,11 +91,14 @@ def test_an_answer_that_is_an_error_is_two_lines(panda: Panda) -> None:
 
 
 def test_a_command_that_is_taken_back_is_shown_and_what_is_refused_ends_it(panda: Panda) -> None:
-    back = Said(body=STATE | {"applied_at": STATE["asked_at"], "answer": "withdrawn by me"})
-    with stand_in(in_turn(back, Said(404, PROBLEM))) as server:
-        code, out, _ = panda("withdraw", "task:7", "b", server=server)
-        assert [(seen.method, seen.path) for seen in server.seen] == [("DELETE", "/api/v2/tasks/7/command"), ("DELETE", "/api/v2/tasks/b/command")]
-    assert (code, "withdrawn by me" in out) == (4, True)
+    applied = STATE | {"applied_at": STATE["asked_at"], "answer": "withdrawn by me"}
+    with stand_in(in_turn(*(Said(body=body) for body in ({"items": [STATE]}, applied, {"items": [applied]})))) as server:
+        code, out, err = panda("withdraw", "task:7", "b", server=server)
+        assert [(seen.method, seen.path) for seen in server.seen] == [
+            ("GET", "/api/v2/tasks/7/commands?limit=1"), ("DELETE", f"/api/v2/tasks/7/command?command_id={STATE['command_id']}"),
+            ("GET", "/api/v2/tasks/b/commands?limit=1"),
+        ]  # fmt: skip
+    assert (code, "withdrawn by me" in out, "no command of task b is pending" in err) == (4, True, True)
 
 
 def test_a_mistake_of_panda_itself_is_two_lines_too(panda: Panda, tmp_path: Path) -> None:
@@ -224,6 +230,29 @@ def test_try_runs_the_first_job_here(panda: Panda, tmp_path: Path, capsys: pytes
     assert Path(specs[0].sandbox.url.removeprefix("file://")).is_file()
 
 
+def test_try_gives_a_payload_its_part_of_the_job_and_the_build_one_node_without_gpu(tmp_path: Path) -> None:
+    specs: list[JobSpec] = []
+
+    def run_job(spec: JobSpec, work: Path, outputs: Path, cache: Path) -> Any:
+        specs.append(spec)
+        return Outcome("none", 0), ()
+
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.txt").write_text(name)
+    task = {
+        "name": "t", "inputs": {"in": {"files": ["*.txt"]}}, "outputs": {"out": "o"}, "split": {"files_per_job": 9},
+        "program": {"command": "x %CORES %GPUS %NODES %IN", "each": {"at_once": 4, "wall_seconds": 60}},
+        "build": {"command": "make %CORES %GPUS %NODES", "output": "lib", "memory_mb": 500, "wall_seconds": 70},
+        "resources": {"cores": 8, "memory_mb": 3000, "disk_mb": 900, "wall_seconds": 600, "gpus": 4},
+    }  # fmt: skip
+    (tmp_path / "task.yaml").write_text(json.dumps(task))
+    assert run_program(["submit", str(tmp_path / "task.yaml"), "--try"], COMMANDS, run_job) == 0
+    build, job = specs
+    assert (build.command, build.resources) == ("make 8 0 1", Resources(8, 500, 900, 70))
+    assert (job.command, job.resources) == ("x 2 1 1 a.txt", Resources(2, 1000, 300, 60, 1, 1)), "three files are there: three payloads side by side"
+    assert [file.name for file in job.inputs] == ["a.txt", "lib"]
+
+
 def test_a_dry_run_shows_the_plan(panda: Panda, tmp_path: Path) -> None:
     plan = {
         "name": "t",
@@ -279,3 +308,10 @@ def test_the_help_imports_no_command_and_no_large_library() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_only_a_copy_that_counts_is_shown_as_the_winner() -> None:
+    copies = tuple(JobCopy(job_id=n, number=n, queue="local", status="failed", leads=n == 1) for n in (1, 2))
+    none = JobCopies(mode="run_once", state="over", copies=copies)
+    assert _copies(none) == "run_once; job 1 in local: failed, job 2 in local: failed"
+    assert _copies(msgspec.structs.replace(none, winner_job_id=2)) == "run_once; job 1 in local: failed, job 2 in local: failed (won)"

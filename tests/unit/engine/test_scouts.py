@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pandawms.engine.aggregate.measuring import Sample, at_percentile, learned, quantities
+from pandawms.engine.aggregate.scouting import larger
 from pandawms.engine.aggregate.scouts import Case, Judgement, Standing, Window, judge, measure_again
 from pandawms.engine.requirements import Effective
 from pandawms.engine.services import ScoutLimits
+from pandawms.wire.checks import decode_document
 
 LIMITS = ScoutLimits()
 ALL_WELL = Window(10, 10, 10, is_open=False, success=0.5)
@@ -68,9 +70,9 @@ def scouts(n: int = 10, **each: Any) -> list[Sample]:
     return [Sample(i + 1, **({"wall_seconds": 1000.0 + 100 * i, "max_rss_mb": 1500.0 + 10 * i} | given_)) for i in range(n)]
 
 
-def case(samples: list[Sample] | None = None, further_jobs: int = 100_000, asked: Effective | None = None, **changes: Any) -> Case:
+def case(samples: list[Sample] | None = None, further_jobs: int = 100_000, asked: Effective | None = None, larger_files: int = 200, **changes: Any) -> Case:
     """A case of scouts that are judged."""
-    return Case(scouts() if samples is None else samples, asked or Effective(wall_seconds=86_400, memory_mb=2000), further_jobs, **changes)
+    return Case(scouts() if samples is None else samples, asked or Effective(wall_seconds=86_400, memory_mb=2000), further_jobs, larger_files, **changes)
 
 
 def of(found: Judgement, name: str) -> float:
@@ -181,9 +183,22 @@ def test_short_jobs_are_made_larger_first_and_exhaust_the_task_when_that_does_no
     assert (found.verdict, [finding.code for finding in found.findings]) == ("scouted", ["scouts.enlarged"])
     assert (found.learned["larger_jobs"], found.learned["max_files_per_job"]) == (True, 200)
     assert found.learned["wall_seconds"] >= 200 * 20, "no rate is known, so the limit grows with the number of files"
+    fewer = judge(ALL_WELL, case(short, may_be_larger=True, larger_files=20), LIMITS).learned
+    assert (fewer["max_files_per_job"], fewer["wall_seconds"] * 10) == (20, found.learned["wall_seconds"])
     again = measure_again(case(short, was_enlarged=True, may_be_larger=True), LIMITS)
     assert (again.verdict, again.findings[0].code) == ("exhausted", "scouts.short")
     assert measure_again(case(scouts(), was_enlarged=True), LIMITS).learned["larger_jobs"] is True
+
+
+MERGED = {"outputs": {"out": "o.txt"}, "merge": {"inputs": "out", "command": "cat %IN > %OUT", "files_per_job": 30, "outputs": {"whole": "w.txt"}}}
+
+
+@pytest.mark.parametrize(
+    ("told", "most"), [({}, 10_000), ({"program": {"command": "x", "each": {}}}, 1000), ({"program": {"command": "x > %OUT", "each": {}}} | MERGED, 30)]
+)
+def test_jobs_are_made_no_larger_than_a_job_may_be(told: dict[str, Any], most: int) -> None:
+    document = decode_document({"name": "t", "program": {"command": "x"}, "inputs": {"in": {"pieces": 9}}, "outputs": {}} | told)
+    assert [larger(document, replace(LIMITS, larger_files=n)) for n in (7, 100_000)] == [7, most]
 
 
 def test_a_later_measurement_does_not_stop_a_task_again_for_what_a_person_let_pass() -> None:

@@ -57,6 +57,36 @@ def test_the_commands_of_a_readme_are_there_for_the_demo(name: str) -> None:
     assert f'"{name}"' in (EXAMPLES / "demo.py").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("readme", sorted(EXAMPLES.glob("*/README.md")), ids=lambda path: path.parent.name)
+def test_what_is_changed_is_submitted_under_a_name_that_is_free(readme: Path) -> None:
+    """After "Run it" the names of the task files are taken."""
+    changes = readme.read_text(encoding="utf-8").partition("## Change it")[2]
+    lines = re.findall(r"panda submit [^`\n]*", changes)
+    names = [re.search(r" --name ([a-z0-9-]+)", line) for line in lines]
+    assert [line for line, name in zip(lines, names, strict=True) if name is None] == []
+    taken = {task(path)["name"] for path in readme.parent.glob("*.yaml")}
+    new = [name[1] for name in names if name is not None]
+    assert taken.isdisjoint(new)
+    assert len(set(new)) == len(new)
+    for line in lines:
+        assert all(word.startswith("<") or (readme.parent / word).is_file() for word in re.findall(r"\S+\.yaml", line))
+    assert re.findall(r"^- .*`--set ", changes, flags=re.M) == [], "a whole line can be tried, a part of one cannot"
+
+
+def test_the_demo_runs_the_panda_of_its_own_python_in_a_folder_that_may_be_named_from_here(tmp_path: Path) -> None:
+    (tmp_path / "example").mkdir()
+    (tmp_path / "example" / "README.md").write_text("## Run it\n\n```sh\npanda --version\ncat README.md\n```\n")
+    program = (
+        "import sys, demo; from pathlib import Path; sys.argv = ['demo.py', 'words', '--data', 'here'];"
+        "print(demo.data_folder(demo.arguments()));"
+        "sys.exit(demo.play(Path('example'), Path('copy'), {'PATH': '/usr/bin:/bin'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(EXAMPLES)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == str(tmp_path.resolve() / "here")
+    assert "$ panda --version" in done.stdout
+
+
 def run(*command: object, folder: Path) -> str:
     """Runs a program of an example."""
     done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)

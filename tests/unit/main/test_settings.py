@@ -19,10 +19,20 @@ def test_limits_of_scouts_come_from_the_file_and_the_environment(tmp_path: Path)
     assert (found.memory_mb_per_core, found.short_seconds, found.larger_files, found.further_jobs) == (2000, 30, 50, 20)
 
 
-def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "panda.toml").write_text("[scouts]\nlow_cpu_efficiency = 2\n")
-    with pytest.raises(Invalid, match="low_cpu_efficiency"):
+@pytest.mark.parametrize(("name", "value"), [("low_cpu_efficiency", 2), ("larger_files", 10_001)])
+def test_a_limit_that_is_none_is_refused(name: str, value: int, tmp_path: Path) -> None:
+    (tmp_path / "panda.toml").write_text(f"[scouts]\n{name} = {value}\n")
+    with pytest.raises(Invalid, match=name):
         load(tmp_path, {})
+
+
+@pytest.mark.parametrize(("name", "value"), [("gpu_model", '"A100"'), ("gpu_memory_mb", "80000")])
+def test_gpus_are_described_where_a_slot_has_some(name: str, value: str, tmp_path: Path) -> None:
+    (tmp_path / "panda.toml").write_text(f"[local]\n{name} = {value}\n")
+    with pytest.raises(Invalid, match="without GPUs") as caught:
+        load(tmp_path, {})
+    assert caught.value.field == f"local.{name}"
+    assert load(tmp_path, {"PANDA_LOCAL_GPUS": "1"}).local.gpus == 1
 
 
 def test_a_machine_with_gpus_has_one_slot_unless_it_is_told_how_many() -> None:

@@ -1,5 +1,6 @@
 """Pilots as processes: one that is gone is never taken for one that runs, and ends are no surprise."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -33,3 +34,14 @@ def test_a_worker_that_ended_before_it_was_seen_has_ended_for_the_next_provision
 def test_a_pilot_that_cannot_be_started_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         Local(tmp_path).launch(_launch("/no/such/program"))
+
+
+def test_a_pilot_knows_which_devices_are_ours_and_little_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    monkeypatch.setenv("WHO_STARTED_IT", "ada")
+    system = Local(tmp_path)
+    native_id = system.launch(_launch("/usr/bin/env"))
+    log = tmp_path / "1.log"
+    os.waitid(os.P_PID, int(native_id.split(":")[0]), os.WEXITED | os.WNOWAIT)
+    assert system.see([native_id])[native_id].state is WorkerState.ENDED
+    assert ("CUDA_VISIBLE_DEVICES=2,3" in log.read_text().splitlines(), "WHO_STARTED_IT" in log.read_text()) == (True, False)

@@ -102,10 +102,20 @@ def test_numbers_that_make_sense_give_a_document_that_can_be_submitted(params: d
     assert [error.detail for error in problems(decode_document(found.document))] == []
 
 
-@pytest.mark.parametrize(("more", "each"), [({}, {}), ({"fineGrainedProc": False}, None), ({"totNumJobs": 2}, None), ({"useJobCloning": "runonce"}, None)])
+@pytest.mark.parametrize(
+    ("more", "each"),
+    [
+        ({}, {}), ({"fineGrainedProc": False}, None), ({"totNumJobs": 2}, None), ({"useJobCloning": "runonce"}, None), ({"nFilesPerMergeJob": 4}, None),
+        ({"nFilesPerMergeJob": 5}, {}), ({"nFilesPerJob": None, "nFilesPerMergeJob": 5}, {}),
+        ({"nFilesPerJob": None, "nGBPerJob": 1, "nFilesPerMergeJob": 5}, None),
+        ({"nFilesPerJob": None, "nMaxFilesPerJob": 50, "nFilesPerMergeJob": 5}, {}),
+    ],
+)  # fmt: skip
 def test_fine_grained_processing_becomes_a_payload_for_each_file(more: dict[str, Any], each: Any) -> None:
     item = {"type": "template", "param_type": "input", "value": "${IN/T}", "dataset": "user.me.x"}
-    made = imported({"jobParameters": [item], "nFilesPerJob": 5, "fineGrainedProc": True} | ({"nFilesPerJob": None} if "totNumJobs" in more else {}) | more)
+    output = {"type": "template", "param_type": "output", "value": "o.${SN}.txt", "dataset": "user.me.y"}
+    given = {"jobParameters": [item, output], "nFilesPerJob": 5, "fineGrainedProc": True, "mergeOutput": "nFilesPerMergeJob" in more}
+    made = imported(given | ({"nFilesPerJob": None} if "totNumJobs" in more else {}) | more)
     assert made.document["program"].get("each") == each
     assert ("fineGrainedProc" in made.mapped) is (each is not None or more == {"fineGrainedProc": False})
     assert problems(decode_document(made.document)) == []
@@ -129,6 +139,15 @@ def test_what_prun_compiles_becomes_a_build() -> None:
         ("&*", {"gpus": 1}, ""),
         ("&nvidia-(A|H)100:vram>=9,cuda>=12", {"gpus": 1, "gpu_model": "*nvidia*", "gpu_memory_mb": 9}, "left out: cuda>=12, model (a|h)100"),
         ('{"gpu_spec": {"vendor": "amd", "model": "MI250", "vram": ">=64000"}}', {"gpus": 1, "gpu_model": "*mi250*", "gpu_memory_mb": 64_000}, ""),
+        ('{"gpu_spec": {"vram": "40GB"}}', {"gpus": 1, "gpu_memory_mb": 40_000}, ""),
+        ('{"gpu_spec": {"vram": ">= 40 GiB"}}', {"gpus": 1, "gpu_memory_mb": 40_960}, ""),
+        ('{"gpu_spec": {"vram": "40960 MB"}}', {"gpus": 1, "gpu_memory_mb": 40_960}, ""),
+        ('{"gpu_spec": {"vram": 40960}}', {"gpus": 1, "gpu_memory_mb": 40_960}, ""),
+        ('{"gpu_spec": {"vram": "40 kB"}}', {"gpus": 1}, "left out: vram 40 kB"),
+        ('{"gpu_spec": {"vram": "<40GB"}}', {"gpus": 1}, "left out: vram <40GB"),
+        ("&nvidia:vram>=40GB", {"gpus": 1, "gpu_model": "*nvidia*", "gpu_memory_mb": 40_000}, ""),
+        ("&nvidia:vram>=40.5GiB", {"gpus": 1, "gpu_model": "*nvidia*", "gpu_memory_mb": 41_472}, ""),
+        ("&nvidia:vram>=lots", {"gpus": 1, "gpu_model": "*nvidia*"}, "left out: vram>=lots"),
         ('{"cpu_specs": [{"arch": "aarch64"}]}', {"architecture": "aarch64"}, "only the processor is kept"),
     ],
 )

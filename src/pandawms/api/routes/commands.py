@@ -1,10 +1,10 @@
 """Commands for tasks: one at a time, many at once, and what became of them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, post
-from litestar.params import FromPath, RequestBody
+from litestar.params import FromPath, QueryParameter, RequestBody
 
 from pandawms.api import finding, policies
 from pandawms.api.call import Call
@@ -12,7 +12,7 @@ from pandawms.api.once import once
 from pandawms.api.paging import PageSize, whole
 from pandawms.api.policies import Action
 from pandawms.domain.command import Verb, check_accepted
-from pandawms.domain.errors import Conflict, NotFound
+from pandawms.domain.errors import Conflict, NotFound, PandaError, Unavailable
 from pandawms.domain.identity import Who
 from pandawms.domain.stages import Stage
 from pandawms.domain.task import TaskStatus
@@ -43,6 +43,8 @@ from pandawms.wire.page import DEFAULT_PAGE_SIZE, Page
 from pandawms.wire.task import CommandAnswer, SubmitAnswer
 
 COMMAND = {"policy": Action.COMMAND, "is_repeatable": True}
+CommandId = Annotated[int, QueryParameter(ge=1, le=ids.BIGINT, description="Which one, as /tasks/{task}/commands names it.")]
+LIST_THEM = "GET /tasks/{task}/commands has the commands of a task, the pending one first"
 CASCADING = frozenset({Verb.RETRY, Verb.OBSOLETE})
 """The commands that go on to tasks that read the outputs, as far as whoever asked may command them."""
 
@@ -189,24 +191,44 @@ def _selected(task: Selected) -> SelectedTask:
 
 
 @delete("/tasks/{task:str}/command", opt={"policy": Action.COMMAND}, status_code=200)
-async def withdraw(request: Call, task: FromPath[str]) -> CommandState:
-    """Takes back the pending command of a task, as long as nothing of it is done. Who may give it may take it back."""
+async def withdraw(request: Call, task: FromPath[str], command_id: CommandId) -> CommandState:
+    """Takes back this command of a task, as long as nothing of it is done. Who may give it may take it back; asked again it gives the same answer."""
     async with request.core.pool.acquire() as connection, connection.transaction():
         found = await finding.task(connection, request.who, task)
-        pending = await commands.pending(connection, found.task_id)
-        if pending is None:
+        known = await _of_task(connection, found.task_id, command_id)
+        if known is None:
             policies.command(request.who, found.owner_id, found.owner, found.community)
-            raise NotFound(f"no command of task {found.name} is pending", code="command.none_pending", field="task", value=found.task_id)
-        policies.ask(request.who, Verb(pending.verb), found.owner_id, found.owner, found.community)
-        if not await commands.withdraw(connection, pending.command_id, f"withdrawn by {request.who.name}"):
-            raise Conflict(
-                f"{pending.verb} of task {found.name} has begun", code="command.begun", field="task", value=found.task_id,
-                hint="wait until it is applied; `panda why` says how far it is",
-            )  # fmt: skip
-        await tasks.touch(connection, [found.task_id])  # aggregate lets a task be while a command of it is pending
-        known = await commands.get(connection, pending.command_id)
+            raise NotFound(f"task {found.name} has no command {command_id}", code="command.unknown", field="command_id", value=command_id, hint=LIST_THEM)
+        policies.ask(request.who, Verb(known.verb), found.owner_id, found.owner, found.community)
+        answer = f"withdrawn by {request.who.name}"
+        if known.applied_at is None and await commands.withdraw(connection, command_id, answer):
+            await tasks.touch(connection, [found.task_id])  # aggregate lets a task be while a command of it is pending
+        known = await commands.get(connection, command_id)
     assert known is not None, "it is kept"
+    if known.answer != answer:
+        raise _not_withdrawn(known)
     return _state(known)
+
+
+async def _of_task(connection: Connection, task_id: int, command_id: int) -> Known | None:
+    known = await commands.get(connection, command_id)
+    return known if known is not None and known.task_id == task_id else None
+
+
+def _not_withdrawn(known: Known) -> PandaError:
+    """Why a command was not taken back: it is done, or begun, or somebody has it in hand at this moment, which the client asks again about."""
+    named = f"command {known.command_id} ({known.verb}) of task {known.task_id}"
+    if known.applied_at is not None:
+        return Conflict(
+            f"{named} is not pending any more: {known.answer}", code="command.applied", field="command_id", value=known.command_id,
+            allowed="the pending command of the task", hint=LIST_THEM,
+        )  # fmt: skip
+    if known.progress is not None:
+        return Conflict(
+            f"{named} has begun", code="command.begun", field="command_id", value=known.command_id, allowed="a command of which nothing is done",
+            hint="wait until it is applied; `panda why` says how far it is",
+        )  # fmt: skip
+    return Unavailable(f"{named} is being looked at", code="command.in_hand", field="command_id", value=known.command_id, hint="ask again in a moment")
 
 
 @get("/tasks/{task:str}/commands", opt={"policy": Action.LOOK})

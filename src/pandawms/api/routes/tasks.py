@@ -1,7 +1,7 @@
 """Tasks: submit, plan, list, look."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
@@ -101,12 +101,12 @@ async def _detail(connection: Connection, task: Task) -> TaskDetail:
         wall_seconds=sum(c.wall_seconds for c in counts), cpu_seconds=sum(c.cpu_seconds for c in counts), description=document.description,
         retries=sum(c.retries for c in counts), events_total=n_events or None, events_finished=finished_events if n_events else None,
         eta_low_seconds=left.low_seconds if left else None, eta_high_seconds=left.high_seconds if left else None,
-        outputs=views.outputs(datasets), document=document, scouts=measured.scouts(task, await measures.of_task(connection, task.task_id)),
+        outputs=views.outputs(datasets), document=msgspec.to_builtins(document), scouts=measured.scouts(task, await measures.of_task(connection, task.task_id)),
         rounds=measured.rounds(await measures.rounds(connection, task.task_id)),
     )  # fmt: skip
 
 
-def _unit(document: TaskDocument) -> Literal["files", "events", "pieces"]:
+def _unit(document: TaskDocument) -> str:
     spec = primary(document)[1]
     return "events" if spec.count is not None else "pieces" if spec.pieces is not None else "files"
 

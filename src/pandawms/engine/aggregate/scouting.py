@@ -13,12 +13,13 @@ from pandawms.engine.aggregate.measuring import Sample
 from pandawms.engine.aggregate.scouts import Case, Judgement, Standing, Window, judge, measure_again
 from pandawms.engine.requirements import effective
 from pandawms.engine.services import ScoutLimits
+from pandawms.engine.splitting.limits import MOST_FILES
 from pandawms.store import brokerage, measures, retry_rules, tasks, units
 from pandawms.store.database import Connection
 from pandawms.store.measures import Scouts, Used
 from pandawms.store.units import Progress
 from pandawms.wire.document import TaskDocument
-from pandawms.wire.document_view import is_counted_in_events
+from pandawms.wire.document_view import MAX_PAYLOAD_OUTPUTS, MAX_PAYLOADS, has_payloads, is_counted_in_events
 
 WHO = str(Stage.AGGREGATE)
 MEASURED_JOBS = 500
@@ -100,15 +101,23 @@ def _window(document: TaskDocument, progress: Progress, scouts: Scouts) -> Windo
 
 async def _case(connection: Connection, limits: ScoutLimits, task: tasks.Task, document: TaskDocument, progress: Progress) -> Case:
     samples = [_sample(used) for used in await measures.samples(connection, task.task_id, str(JobKind.RUN), MEASURED_JOBS)]
-    per_job = _units_per_job(samples)
+    per_job, larger_files = _units_per_job(samples), larger(document, limits)
     return Case(
-        samples, effective(document.resources, None, task.ordered), ceil((progress.n_listed - progress.n_used) / per_job),
-        may_be_larger=_may_be_larger(document, per_job, limits.larger_files), was_enlarged=bool(task.learned.get("larger_jobs")),
+        samples, effective(document.resources, None, task.ordered), ceil((progress.n_listed - progress.n_used) / per_job), larger_files,
+        may_be_larger=_may_be_larger(document, per_job, larger_files), was_enlarged=bool(task.learned.get("larger_jobs")),
     )  # fmt: skip
 
 
 def _units_per_job(samples: Sequence[Sample]) -> float:
     return max(1.0, sum(sample.n_units for sample in samples) / len(samples)) if samples else 1.0
+
+
+def larger(document: TaskDocument, limits: ScoutLimits) -> int:
+    """Returns how many files a job may take after the scouts were too short: as set, and no more than a job ever has, a merge takes or a report can tell."""
+    if not has_payloads(document):
+        return min(limits.larger_files, MOST_FILES)
+    a_merge = document.merge and document.merge.files_per_job
+    return min(limits.larger_files, MAX_PAYLOADS, a_merge or MAX_PAYLOADS, MAX_PAYLOAD_OUTPUTS // max(1, len(document.outputs)))
 
 
 def _may_be_larger(document: TaskDocument, units_per_job: float, larger_files: int) -> bool:

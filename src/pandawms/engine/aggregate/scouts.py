@@ -72,13 +72,14 @@ class Finding:
 class Case:
     """What the scouts are judged by: the samples of those that succeeded, what the task asks for, how many jobs are to come.
 
-    `may_be_larger` says whether later jobs may take more files than the scouts did: the document does not fix its resources, its input is files, and it was
-    not tried before. `was_enlarged` says that it was.
+    `may_be_larger` says whether later jobs may take more files than the scouts did, up to `larger_files`: the document does not fix its resources, its input
+    is files, and it was not tried before. `was_enlarged` says that it was.
     """
 
     samples: Sequence[Sample]
     asked: Effective
     further_jobs: int
+    larger_files: int
     may_be_larger: bool = False
     was_enlarged: bool = False
 
@@ -108,7 +109,7 @@ def judge(window: Window, case: Case, limits: ScoutLimits) -> Judgement:
     measured = quantities(case.samples, case.asked)
     if window.standing is Standing.NONE:
         return Judgement("broken", measured, {}, found)
-    return Judgement("exhausted" if any(f.is_abnormal for f in found) else "scouted", measured, _learned(measured, case, found, limits.larger_files), found)
+    return Judgement("exhausted" if any(f.is_abnormal for f in found) else "scouted", measured, _learned(measured, case, found), found)
 
 
 def measure_again(case: Case, limits: ScoutLimits) -> Judgement:
@@ -119,15 +120,15 @@ def measure_again(case: Case, limits: ScoutLimits) -> Judgement:
     found = tuple(_abnormal(case, limits))
     measured = quantities(case.samples, case.asked)
     is_short = case.was_enlarged and any(f.code == "scouts.short" and f.is_abnormal for f in found)
-    return Judgement("exhausted" if is_short else "measured", measured, _learned(measured, case, found, limits.larger_files), found)
+    return Judgement("exhausted" if is_short else "measured", measured, _learned(measured, case, found), found)
 
 
-def _learned(measured: Sequence[Quantity], case: Case, found: Sequence[Finding], larger_files: int) -> dict[str, Any]:
+def _learned(measured: Sequence[Quantity], case: Case, found: Sequence[Finding]) -> dict[str, Any]:
     """Returns what the task keeps. Where no rate is known, jobs that are made larger get a limit on wall time that grows with the number of their files."""
     values, is_enlarged = learned(measured), any(f.code == "scouts.enlarged" for f in found)
     if is_enlarged and "wall_seconds" in values and not values.keys() & {"wall_seconds_per_event", "wall_seconds_per_mb"}:
-        values["wall_seconds"] *= ceil(larger_files / max(sample.n_units for sample in case.samples))
-    return values | ({"larger_jobs": True, "max_files_per_job": larger_files} if is_enlarged or case.was_enlarged else {})
+        values["wall_seconds"] *= ceil(case.larger_files / max(sample.n_units for sample in case.samples))
+    return values | ({"larger_jobs": True, "max_files_per_job": case.larger_files} if is_enlarged or case.was_enlarged else {})
 
 
 def _of_window(window: Window, case: Case, limits: ScoutLimits) -> Iterator[Finding]:
@@ -174,7 +175,7 @@ def _short(case: Case, limits: ScoutLimits) -> Iterator[Finding]:
     job_ids = _ids(short)
     if case.may_be_larger and not case.was_enlarged:
         yield Finding(
-            "scouts.enlarged", f"{text}; jobs of up to {limits.larger_files} files are made instead", limits.short_seconds, None, job_ids, is_abnormal=False
+            "scouts.enlarged", f"{text}; jobs of up to {case.larger_files} files are made instead", limits.short_seconds, None, job_ids, is_abnormal=False
         )
     else:
         yield Finding("scouts.short", f"{text}; give each job more to do", limits.short_seconds, max(s.wall_seconds for s in short), job_ids)

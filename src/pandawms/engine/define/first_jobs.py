@@ -92,11 +92,11 @@ def _job(document: TaskDocument, serial: int, share: _Share | None, others: Mapp
     each = document.program.each
     if share is not None:
         mine = {stream: share.names if each is None else share.names[:1], **mine}
+    width = 1 if each is None else max(1, min(each.at_once, _payloads(document, serial, per_job)))
     number = serial + document.split.first_serial - 1
     numbers = {
         "SEED": seed(0, number, document.split.seed_offset), "SERIAL": number, "ATTEMPT": 1, "JOB_ID": 0, "TASK_ID": 0,
-        "CORES": document.resources.cores // (1 if each is None else each.at_once),
-        "NODES": document.resources.nodes, "GPUS": document.resources.gpus,
+        "CORES": max(1, document.resources.cores // width), "NODES": document.resources.nodes, "GPUS": document.resources.gpus // width,
     }  # fmt: skip
     first, n_events = (share.first_event, share.n_events) if share else _events(document, serial)
     if is_counted_in_events(document):
@@ -105,6 +105,12 @@ def _job(document: TaskDocument, serial: int, share: _Share | None, others: Mapp
     values = placeholders.Values(numbers, mine, output_files(document), beside)
     command = placeholders.expand(program_command(document), values).command
     return PlanJob(serial=number, command=command, first_event=first, n_events=n_events, files=share.names if share else ())
+
+
+def _payloads(document: TaskDocument, serial: int, per_job: int) -> int:
+    """How many payloads a job has: the last one of numbered pieces may have fewer."""
+    pieces = primary(document)[1].pieces
+    return per_job if pieces is None else min(per_job, pieces - serial + 1)
 
 
 def _events(document: TaskDocument, serial: int) -> tuple[int | None, int | None]:

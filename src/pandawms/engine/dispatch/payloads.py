@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pandawms.domain.job import seed
 from pandawms.engine.blueprints import Blueprint
-from pandawms.engine.dispatch.resolve import Roots, file_streams, frame_of, input_file, library_file, output_file, values_of
+from pandawms.engine.dispatch.resolve import Roots, file_streams, frame_of, input_file, library_file, output_file, resources_of, values_of
 from pandawms.plugins.data_manager import DataManager
 from pandawms.store.builds import Library
 from pandawms.store.jobs import Input, Spec
@@ -21,12 +21,12 @@ TOO_OLD = "echo 'this pilot does not know jobs of several payloads: update it' >
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What all payloads of a job have in common."""
+    """What all payloads of a job have in common; `resources` are the part of each."""
 
     given: Given
     job: Spec
     blueprint: Blueprint
-    needs: RequirementRow
+    resources: wire.Resources
     roots: Roots
     manager: DataManager
     beside: dict[str, str]
@@ -44,15 +44,16 @@ def spec(given: Given, job: Spec, units: Sequence[PayloadUnit], blueprint: Bluep
     if blueprint.needs_library(job.kind):
         inputs = (*inputs, library_file(library, roots, manager))
         beside = {inputs[-1].stream: inputs[-1].local_name}
-    share = needs._replace(cores=max(1, needs.cores // each.at_once))
-    shared = _Shared(given, replace(job, inputs=along), blueprint, share, roots, manager, beside)
+    how = wire.Each(each.at_once, each.wall_seconds or 0, each.stop_after_failures or 0)
+    how, resources = replace(how, at_once=how.width(len(units))), resources_of(needs)
+    shared = _Shared(given, replace(job, inputs=along), blueprint, resources.part(how.at_once), roots, manager, beside)
     frame = frame_of(blueprint)
     return wire.JobSpec(
         job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
         command=TOO_OLD, environment=frame.environment, sandbox=frame.sandbox,
-        resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds, needs.nodes, needs.gpus), inputs=inputs,
+        resources=resources, inputs=inputs,
         traits=wire.Traits(serial=job.serial), payloads=tuple([_payload(shared, unit) for unit in units]),
-        each=wire.Each(each.at_once, each.wall_seconds or 0, each.stop_after_failures or 0),
+        each=how,
     )  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def _payload(shared: _Shared, unit: PayloadUnit) -> wire.Payload:
     number = seed(shared.given.task_id, serial, blueprint.document.split.seed_offset)
     own = _file(unit)
     alone = replace(job, serial=serial, first_event=unit.first_event, n_events=unit.n_events, inputs=[*own, *job.inputs])
-    values = values_of(shared.given._replace(attempt=unit.attempt), alone, number, shared.needs, outputs, file_streams(blueprint, job.kind), shared.beside)
+    values = values_of(shared.given._replace(attempt=unit.attempt), alone, number, shared.resources, outputs, file_streams(blueprint, job.kind), shared.beside)
     expanded = placeholders.expand(blueprint.work(job.kind).command, values)
     return wire.Payload(
         unit.n, expanded.command, tuple([input_file(file, shared.roots, shared.manager) for file in own]), outputs, dict(expanded.text_files),

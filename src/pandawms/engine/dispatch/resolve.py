@@ -37,7 +37,8 @@ def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, r
     outputs = tuple([output_file(output, root, manager) for output in written])
     number = seed(given.task_id, job.serial, blueprint.document.split.seed_offset)
     beside = {file.stream: file.local_name for file in inputs[len(job.inputs) :]}
-    values = values_of(given, job, number, needs, outputs, file_streams(blueprint, job.kind), beside)
+    resources = resources_of(needs)
+    values = values_of(given, job, number, resources, outputs, file_streams(blueprint, job.kind), beside)
     work = blueprint.work(job.kind)
     expanded = placeholders.expand(work.command, values)
     steps = tuple([wire.Step(name, placeholders.expand(command, values).command) for name, command in work.steps]) if work.steps else ()
@@ -45,9 +46,14 @@ def spec(given: Given, job: Spec, blueprint: Blueprint, needs: RequirementRow, r
     return wire.JobSpec(
         job_id=job.job_id, task_id=given.task_id, task_name=blueprint.task_name, kind=job.kind, attempt=given.attempt, claim_id=given.claim_id,
         command=expanded.command, text_files=dict(expanded.text_files), environment=frame.environment, sandbox=frame.sandbox,
-        resources=wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds, needs.nodes, needs.gpus), inputs=inputs, outputs=outputs,
+        resources=resources, inputs=inputs, outputs=outputs,
         traits=wire.Traits(job.first_event, job.n_events, number, job.serial), steps=steps, gate=_gate(job, blueprint),
     )  # fmt: skip
+
+
+def resources_of(needs: RequirementRow) -> wire.Resources:
+    """Returns what a job may use."""
+    return wire.Resources(needs.cores, needs.memory_mb, needs.disk_mb, needs.wall_seconds, needs.nodes, needs.gpus)
 
 
 def _gate(job: Spec, blueprint: Blueprint) -> str | None:
@@ -88,7 +94,7 @@ def file_streams(blueprint: Blueprint, kind: str) -> dict[str, list[str]]:
     return {stream: [] for stream, spec in blueprint.document.inputs.items() if not spec.is_numbered}
 
 
-def values_of(given: Given, job: Spec, number: int, needs: RequirementRow, outputs: Sequence[wire.OutputFile],
+def values_of(given: Given, job: Spec, number: int, needs: wire.Resources, outputs: Sequence[wire.OutputFile],
               streams: dict[str, list[str]], beside: Mapping[str, str]) -> placeholders.Values:  # fmt: skip
     """Returns what a command's placeholders stand for."""
     numbers = {

@@ -48,14 +48,17 @@ def _copies(facts: JobFacts) -> Iterator[Cause]:
     if not others:
         return
     group = others[0]
+    winner_id = group.winner_job_id
     told = ", ".join(f"job {copy.job_id} in queue {copy.queue} is {copy.status}" for copy in others)
     if group.group_status == CloneStatus.OPEN:
         text = f"it is one of {len(others) + 1} copies, of which none has won yet: {told}"
-    elif group.lead_job_id == facts.job_id:
+    elif winner_id is None:
+        text = f"it is one of {len(others) + 1} copies, which have ended without one that won: {told}"
+    elif winner_id == facts.job_id:
         text = f"it has won over its other copies: {told}"
     else:
-        text = f"job {group.lead_job_id}, another copy of it, has won: {told}"
-    yield Cause(code="job.copies", text=text, value=group.lead_job_id)
+        text = f"job {winner_id}, another copy of it, has won: {told}"
+    yield Cause(code="job.copies", text=text, value=winner_id)
 
 
 def _leased(facts: JobFacts, now: datetime) -> Iterator[Cause]:

@@ -40,7 +40,8 @@ async def end(connection: Connection, reports: Mapping[Key, JobReport], facts: M
               wakes: Sequence[str]) -> dict[Key, ReportVerdict]:  # fmt: skip
     """Ends those of the jobs that their claim holds: what became of each unit first, then the jobs, in one transaction of their own."""
     units, now = await payloads.units(connection, {key[0] for key in reports}), planning.now()
-    ends = {key: deciding.decide(facts[key[0]], report, units[key[0]], blueprints[key[0]], now) for key, report in reports.items()}
+    before = await payloads.finished(connection, {key[0] for key, report in reports.items() if len(report.payloads) < len(units[key[0]])})
+    ends = {key: deciding.decide(facts[key[0]], report, units[key[0]], blueprints[key[0]], now, before.get(key[0], ())) for key, report in reports.items()}
     async with connection.transaction():
         held = await payloads.take(connection, {key: ended.taking for key, ended in ends.items()})
         if held:

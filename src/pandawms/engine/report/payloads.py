@@ -1,6 +1,6 @@
 """Decides what the accounts of payloads mean for their units and for their job. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -41,16 +41,16 @@ def early(job: Facts, told: Iterable[PayloadReport], units: Sequence[PayloadUnit
     return Taking([(account, written) for account, written in accounts if account.status == PayloadStatus.FINISHED])
 
 
-def decide(job: Facts, report: JobReport, units: Sequence[PayloadUnit], blueprint: Blueprint, now: datetime) -> Ended:
+def decide(job: Facts, report: JobReport, units: Sequence[PayloadUnit], blueprint: Blueprint, now: datetime, before: Collection[int] = ()) -> Ended:
     """Units that succeeded are done, those that failed have failed. Where some payload of the job came to its end the others are given back, unless somebody
-    wanted the job to end; else they end as the job does."""
-    accounts = _accounts(job, report.payloads, units, blueprint)
-    told = _outcome_of_job(report, [account for account, _ in accounts], len(units))
-    n_done = sum(account.status == PayloadStatus.FINISHED for account, _ in accounts)
-    if accounts and n_done < len(units):
+    wanted the job to end; else they end as the job does. Payloads that were taken `before` are done, and a large report may leave them out."""
+    accounts = _accounts(job, [payload for payload in report.payloads if payload.n not in before], units, blueprint)
+    told = _outcome_of_job(report, [account for account, _ in accounts], len(units), len(before))
+    n_done = len(before) + sum(account.status == PayloadStatus.FINISHED for account, _ in accounts)
+    if (accounts or before) and n_done < len(units):
         how, status = (NOT_REACHED, PayloadStatus.UNREACHED) if told.retryable else (told, PayloadStatus.FAILED)
-        reached = {account.task_file_id for account, _ in accounts}
-        accounts += [(_account(job, unit, how, None, status), ()) for unit in units if unit.task_file_id not in reached]
+        reached = {*before, *(account.n for account, _ in accounts)}
+        accounts += [(_account(job, unit, how, None, status), ()) for unit in units if unit.n not in reached]
     event = JobEvent.FINISH if told.is_success else JobEvent.FAIL
     if n_done and waits(blueprint):
         event, told = JobEvent.MERGE, SUCCESS
@@ -58,12 +58,12 @@ def decide(job: Facts, report: JobReport, units: Sequence[PayloadUnit], blueprin
     return Ended(Taking(accounts, [unit.task_file_id for unit in units]), ending)
 
 
-def _outcome_of_job(report: JobReport, accounts: Sequence[Account], n_units: int) -> Outcome:
+def _outcome_of_job(report: JobReport, accounts: Sequence[Account], n_units: int, n_before: int) -> Outcome:
     """Success when all succeeded; what the pilot says when it was stopped; else how many failed, and how the first of them did."""
     told = planning.reported_outcome(report)
-    if not report.payloads:
+    if not report.payloads and not n_before:
         return outcome(Code.PILOT_TOO_OLD) if told.row in BLIND else told
-    n_done = sum(account.status == PayloadStatus.FINISHED for account in accounts)
+    n_done = n_before + sum(account.status == PayloadStatus.FINISHED for account in accounts)
     failed = [account for account in accounts if account.status == PayloadStatus.FAILED]
     if n_done == n_units:
         return SUCCESS

@@ -28,6 +28,7 @@ host = "0.0.0.0"
 port = 8443
 tls_certificate = "/etc/panda/server.pem"
 tls_key = "/etc/panda/server.key"
+public_url = "https://panda.example.org:8443"
 
 [engine]
 lease_seconds = 300

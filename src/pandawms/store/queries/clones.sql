@@ -42,7 +42,7 @@ UPDATE clone_group SET is_swept = true WHERE clone_group_id = ANY (:group_ids::b
 
 -- name: of_job(job_id)
 -- The group of a job and all its copies, in order; nothing for a job that has none.
-SELECT c.job_id, c.copy, q.name AS queue, coalesce(h.status, a.status) AS status, g.mode, g.status AS group_status, g.lead_job_id
+SELECT c.job_id, c.copy, q.name AS queue, coalesce(h.status, a.status) AS status, g.mode, g.status AS group_status, g.lead_job_id, g.won_at
 FROM job_spec s JOIN clone_group g USING (clone_group_id)
 JOIN job_spec c ON c.task_id = s.task_id AND c.clone_group_id = s.clone_group_id
 LEFT JOIN job h ON h.job_id = c.job_id LEFT JOIN job_archive a ON a.job_id = c.job_id LEFT JOIN queue q ON q.queue_id = coalesce(h.queue_id, a.queue_id)

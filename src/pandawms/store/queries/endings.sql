@@ -16,14 +16,3 @@ WHERE f.job_id = ANY (:job_ids::bigint[]) AND f.role = 'output' AND f.status IN 
 SELECT f.file_id, f.dataset_id AS source_id, td.dataset_id AS target_id, f.size_bytes, coalesce(f.events, 0) AS events
 FROM job_file jf JOIN task_dataset td USING (task_dataset_id) JOIN file f ON f.file_id = jf.file_id
 WHERE jf.job_id = ANY (:job_ids::bigint[]) AND jf.role = 'output' AND f.dataset_id <> td.dataset_id ORDER BY f.file_id;
-
--- name: adopt_files(file_ids, dataset_ids)!
-UPDATE file f SET dataset_id = a.dataset_id FROM unnest(:file_ids::bigint[], :dataset_ids::bigint[]) AS a (file_id, dataset_id) WHERE f.file_id = a.file_id;
-
--- name: lock_datasets(dataset_ids)$
-SELECT count(*) FROM (SELECT 1 FROM dataset WHERE dataset_id = ANY (:dataset_ids::bigint[]) ORDER BY dataset_id FOR NO KEY UPDATE) l;
-
--- name: count_moved(dataset_ids, files, bytes, events)!
-UPDATE dataset d SET n_files = d.n_files + a.files, n_bytes = d.n_bytes + a.bytes, n_events = d.n_events + a.events
-FROM unnest(:dataset_ids::bigint[], :files::bigint[], :bytes::bigint[], :events::bigint[]) AS a (dataset_id, files, bytes, events)
-WHERE d.dataset_id = a.dataset_id;

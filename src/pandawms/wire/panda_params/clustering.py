@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pandawms.wire.document_view import MAX_PAYLOADS
+import msgspec
+
+from pandawms.wire.document import InputSpec, SplitSpec
+from pandawms.wire.document_view import MAX_PAYLOAD_OUTPUTS, MAX_PAYLOADS, most_units
 from pandawms.wire.panda_params.draft import Draft
 
 KEY = "fineGrainedProc"
@@ -31,15 +34,19 @@ def clustering(draft: Draft) -> None:
 
 def _contradiction(draft: Draft) -> str | None:
     inputs, split = draft.document["inputs"], draft.document.get("split", {})
-    if "count" in next(iter(inputs.values())):
+    first = next(iter(inputs.values()))
+    if "count" in first:
         return "events are units of a job each: write the input as pieces, with split.files_per_job for payloads a job"
     if any("ratio" in spec for spec in inputs.values()):
         return "files that go along by a ratio cannot be shared by the payloads of a job"
-    if "n_jobs" in split or split.get("boundary", {}).get("one_job_per_group"):
-        return f"a job of payloads has {MAX_PAYLOADS} units at most, and the split says no number"
+    most = most_units(InputSpec(pieces=first.get("pieces")), msgspec.convert(split, SplitSpec))
+    if most > MAX_PAYLOADS and not {"files_per_job", "max_files_per_job"} & split.keys():
+        return f"a job of payloads has {MAX_PAYLOADS} units at most, and the split says no such number"
     if "cloning" in draft.document:
         return "copies of a job count as a whole (useJobCloning), and payloads one by one"
-    most = draft.document.get("merge", {}).get("files_per_job")
-    if most is not None and most < split.get("files_per_job", split.get("max_files_per_job", 1)):
+    merged = draft.document.get("merge", {}).get("files_per_job")
+    if merged is not None and merged < most:
         return "what the payloads of a job write is merged together, and nFilesPerMergeJob is smaller"
+    if len(draft.document.get("outputs", {})) * min(most, MAX_PAYLOADS) > MAX_PAYLOAD_OUTPUTS:
+        return f"one report tells of all files that the payloads of a job write, {MAX_PAYLOAD_OUTPUTS} at most"
     return None

@@ -16,7 +16,10 @@ _MB = 10_000_000
 _ANY = ("", "*", "any")
 _TEXT = re.compile(r"&\s*(?P<vendor>[A-Za-z0-9_*]+)(?:-(?P<model>[^:@#&]+))?(?::(?P<more>[^@#&]*))?")
 _NAMED = re.compile(r"nvidia(?:-(?P<model>[A-Za-z0-9_]+))?")
-_MEMORY = re.compile(r"vram\s*(?P<sign>>=|==|=|>)?\s*(?P<mb>\d+)\s*(?:MB)?", re.IGNORECASE)
+_MEMORY = re.compile(r"(?:vram)?\s*(?:>=|==|=|>)?\s*(?P<size>\d{1,12}(?:\.\d{1,6})?)\s*(?P<unit>[MGT]i?B?)?", re.IGNORECASE)
+_NAMED_MEMORY = re.compile(r"vram\b.*", re.IGNORECASE)
+_UNITS = {"m": 1, "mi": 1, "g": 1000, "gi": 1024, "t": 1_000_000, "ti": 1024 * 1024}
+"""Megabytes of each unit. Ours are 2^20 bytes, as GPUs tell theirs; a GB is what makers print on a card, and must not ask for more than such a card has."""
 _PATTERN = re.compile(r"[A-Za-z0-9 ._+/*?-]{1,90}")
 
 
@@ -52,7 +55,7 @@ def _of_text(text: str) -> Mapping[str, str] | None:
     parts = found.groupdict()
     spec = {"vendor": parts.get("vendor") or "nvidia", "model": parts["model"] or ""}
     more = dict(enumerate(part.strip() for part in re.split(r"[,;:]", parts.get("more") or "") if part.strip()))
-    return spec | {"vram" if _MEMORY.fullmatch(part) else part: part for part in more.values()}
+    return spec | {"vram" if _NAMED_MEMORY.fullmatch(part) else part: part for part in more.values()}
 
 
 def _gpu(spec: Mapping[str, str]) -> Gpu:
@@ -67,9 +70,15 @@ def _gpu(spec: Mapping[str, str]) -> Gpu:
             break
         lost.append(f"{key} {name}")
     if spec.get("vram"):
-        found = _MEMORY.search(f"vram{spec['vram'].lower().removeprefix('vram')}")
-        if found is None:
-            lost.append(f"vram {spec['vram']}")
+        memory_mb = _megabytes(spec["vram"])
+        if memory_mb is None:
+            lost.append(spec["vram"] if spec["vram"].lower().startswith("vram") else f"vram {spec['vram']}")
         else:
-            fields["gpu_memory_mb"] = min(_MB, int(found["mb"][:12]))
+            fields["gpu_memory_mb"] = min(_MB, memory_mb)
     return Gpu(fields, tuple(lost))
+
+
+def _megabytes(text: str) -> int | None:
+    """Returns the least memory that a text such as 40960, >=40960, vram>=40GB or 40 GiB asks for; None for what is no such text. Without a unit it is in MB."""
+    found = _MEMORY.fullmatch(text.strip())
+    return None if found is None else int(float(found["size"]) * _UNITS[(found["unit"] or "m").lower().removesuffix("b")])

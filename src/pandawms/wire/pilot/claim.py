@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Resources:
     wall_seconds: int = 0
     nodes: int = 1
     gpus: int = 0
+
+    def part(self, n: int) -> Resources:
+        """An equal part for each of `n` that run at the same time: at least a core, at least 1 MB of what is limited; all of them have the same time."""
+        memory_mb, disk_mb = (max(1, size // n) if size else 0 for size in (self.memory_mb, self.disk_mb))
+        return replace(self, cores=max(1, self.cores // n), memory_mb=memory_mb, disk_mb=disk_mb, gpus=self.gpus // n)
 
 
 @dataclass(frozen=True)
@@ -135,12 +140,16 @@ class Payload:
 
 @dataclass(frozen=True)
 class Each:
-    """How the payloads of a job are run: so many `at_once`, which share cores and memory equally; one that takes longer than `wall_seconds` (0: no such
-    limit) is ended and failed; after `stop_after_failures` (0: never) no further one begins."""
+    """How the payloads of a job are run: so many `at_once`, which share cores, memory, disk and GPUs equally; one that takes longer than `wall_seconds`
+    (0: no such limit) is ended and failed; after `stop_after_failures` (0: never) no further one begins."""
 
     at_once: int = 1
     wall_seconds: int = 0
     stop_after_failures: int = 0
+
+    def width(self, n_payloads: int) -> int:
+        """How many of so many payloads run at the same time: into so many parts the job's resources are divided."""
+        return max(1, min(self.at_once, n_payloads))
 
 
 @dataclass(frozen=True)

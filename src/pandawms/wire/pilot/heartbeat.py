@@ -37,9 +37,11 @@ class HeartbeatRequest:
 
 @dataclass(frozen=True)
 class BeatVerdict:
-    """`ok`; `kill`: stop the payload and report; `gone`: it is no longer this pilot's, delete its outputs, say nothing.
+    """`ok`; `kill`: stop the payload and report; `gone`: it is no longer this pilot's: stop the payload, delete its outputs and say nothing, except for a
+    job of several payloads that has outputs, which is reported, since only the answer says which of them stay.
 
-    A word that a pilot does not know counts as `ok`. Those of the told `payloads` that are taken are done, with their outputs, whatever becomes of the job.
+    A word that a pilot does not know counts as `ok`, but opens no gate. Those of the told `payloads` that are taken are done, with their outputs,
+    whatever becomes of the job.
     """
 
     job_id: int
