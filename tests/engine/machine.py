@@ -381,11 +381,8 @@ class Machine:
                 await self.settle()
         return ran
 
-    async def to_the_end(self, *, is_strict: bool) -> None:
-        """All is run; who waits for a person's word gets it; what is left then says what it lacks; that is killed, and then all has ended.
-
-        Strictly, that no stage has moved a task (`stuck.…`, which the watch says) is no reason.
-        """
+    async def to_the_end(self) -> None:
+        """All is run; who waits for a person's word gets it; what is left then says what it lacks; that is killed, and then all has ended."""
         self.note("to_the_end")
         await self.run_out()
         await self.history.check(self.world)
@@ -397,7 +394,7 @@ class Machine:
                 await self.run_out()
         await self.history.check(self.world)
         left = await self.busy()
-        silent = [task for task in left if not says_why(task["reason"] or {}, is_strict=is_strict)]
+        silent = [task for task in left if not says_why(task["reason"] or {})]
         assert not silent, f"tasks that stand still and do not say why: {silent}"
         for task in left:
             await self._say("kill", task["task_id"])
@@ -414,10 +411,10 @@ class Machine:
             await commands.ask_many(connection, verb, [task_id], self.world.who.user_id, {})
 
 
-def says_why(reason: dict[str, Any], *, is_strict: bool) -> bool:
-    """Whether a reason names what a task lacks; strictly, that no stage has moved it is no reason."""
+def says_why(reason: dict[str, Any]) -> bool:
+    """Whether a reason names what a task lacks; that no stage has moved it (`stuck.…`, which the watch says) is none."""
     code = str(reason.get("code") or reason.get("rule") or "")
-    return bool(code) and not (is_strict and code.startswith("stuck."))
+    return bool(code) and not code.startswith("stuck.")
 
 
 async def machine(world: World, other: Pool, seed: int) -> Machine:

@@ -37,7 +37,7 @@ def _at_once(document: TaskDocument, at_once: int) -> Iterator[Invalid]:
     if need.gpus and need.gpus % at_once:
         divisors = ", ".join(str(n) for n in range(1, need.gpus + 1) if need.gpus % n == 0)
         hint = f"take one of {divisors}, or ask for {-(-need.gpus // at_once) * at_once} GPUs"
-        why = f"{need.gpus} GPUs cannot be shared equally by {at_once} payloads"
+        why = f"{need.gpus} GPU{'s' * (need.gpus > 1)} cannot be shared equally by {at_once} payloads"
         yield clash(field, at_once, "resources.gpus", why, allowed=divisors, hint=hint, code="impossible")
     spec, split = primary(document)[1], document.split
     most = most_units(spec, split)
