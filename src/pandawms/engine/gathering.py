@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 from pandawms.domain.errors import PandaError, Unavailable
 from pandawms.engine.boundary import DATABASE_AWAY
 
+TURNS = 2
+"""Turns of the event loop before a batch is taken: one in which the last answers are written and what has arrived is read, one in which that is understood."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -18,8 +20,9 @@ class Gatherer(Generic[Item, Answer]):
 
     When a batch fails for another reason than a database that is away, its items are worked one by one, so that one bad item cannot fail the others.
     An exception among the answers is raised for its caller alone. A caller that has gone away before its batch began is left out. `limit` bounds the
-    items that wait; beyond it callers get Unavailable. Gatherers that are given the same `lane` have one batch under way between them: theirs are fewer and
-    larger then, and cost less in all, when the processors are what is scarce (docs/explanation/hot-path.md).
+    items that wait; beyond it callers get Unavailable. Before a batch is taken, answers of the last one are written and calls that have arrived are read,
+    which makes batches larger. Gatherers that are given the same `lane` have one batch under way between them: theirs are fewer and larger then, and cost
+    less in all, when the processors are what is scarce (docs/explanation/hot-path.md).
     """
 
     work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | PandaError]]]
@@ -42,6 +45,8 @@ class Gatherer(Generic[Item, Answer]):
     async def _drain(self) -> None:
         while self._waiting:
             async with self.lane:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
                 batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
                 await self._work([pair for pair in batch if not pair[1].cancelled()])
 
