@@ -4,4 +4,5 @@
 ALTER TABLE secondary_file ALTER COLUMN file_id DROP NOT NULL, ADD COLUMN lost_file_ids bigint[];
 CREATE INDEX secondary_file_vacant ON secondary_file (task_dataset_id, number) WHERE file_id IS NULL;
 CREATE INDEX secondary_file_lost ON secondary_file (task_dataset_id) WHERE lost_file_ids IS NOT NULL;
+CREATE INDEX dataset_member_of ON dataset_member (dataset_id);
 INSERT INTO watch_mark (name) VALUES ('void_inputs');

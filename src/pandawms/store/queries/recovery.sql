@@ -156,19 +156,19 @@ SELECT task_dataset_id, count(*) AS n, -count(*) AS listed, -coalesce(sum(n_even
 FROM gone GROUP BY 1 ORDER BY 1;
 
 -- name: readers(file_ids, task_id)
--- Other tasks with units of these files, or that give them to their jobs beside units.
+-- Other tasks with units of these files, or that give them to their jobs beside units. (OFFSET 0 keeps the planner from going through all inputs or all units.)
 SELECT DISTINCT td.task_id FROM task_dataset o
-CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id) r
+CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id OFFSET 0) r
 JOIN task_dataset td ON td.task_dataset_id = r.task_dataset_id
 WHERE o.task_id = :task_id AND o.role IN ('output', 'transient') AND (
-    EXISTS (SELECT 1 FROM task_file u WHERE u.task_dataset_id = td.task_dataset_id AND u.file_id = ANY (:file_ids::bigint[]) AND u.status <> 'removed')
-    OR EXISTS (SELECT 1 FROM secondary_file s WHERE s.task_dataset_id = td.task_dataset_id AND s.file_id = ANY (:file_ids::bigint[])))
+    EXISTS (SELECT 1 FROM task_file u WHERE u.task_dataset_id = td.task_dataset_id AND u.file_id = ANY (:file_ids::bigint[]) AND u.status <> 'removed' OFFSET 0)
+    OR EXISTS (SELECT 1 FROM secondary_file s WHERE s.task_dataset_id = td.task_dataset_id AND s.file_id = ANY (:file_ids::bigint[]) OFFSET 0))
 ORDER BY 1;
 
 -- name: listed_from(writers)
 -- The inputs that read what these tasks wrote, and to which more may come.
 SELECT DISTINCT td.task_dataset_id FROM task_dataset o
-CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id) r
+CROSS JOIN LATERAL (SELECT i.task_dataset_id FROM task_input_dataset i WHERE i.dataset_id = o.dataset_id OFFSET 0) r
 JOIN task_dataset td ON td.task_dataset_id = r.task_dataset_id
 WHERE o.task_id = ANY (:writers::bigint[]) AND o.role IN ('output', 'transient') AND NOT td.is_complete ORDER BY 1;
 
