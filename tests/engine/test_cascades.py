@@ -119,7 +119,7 @@ async def test_a_task_that_runs_and_of_whose_jobs_some_are_archived_gives_up_wha
     await forget_jobs(world, reader, hot=False)
     await told(world, "recover", parent, files=await outputs(world, parent))
     found = await value(world, "SELECT answer FROM command WHERE task_id = $1", reader)
-    assert found.startswith("recovering: 0 files are void, 0 inputs are open again; what it made of 1 lost files stays beside what comes in their place")
+    assert found.startswith("recovering: 0 files are void, 0 inputs are open again; what it made of 1 lost file stays beside what comes in their place")
     await world.run_all()
     assert (await world.status(reader), await unit_statuses(world, reader)) == ("done", {"finished": 6, "removed": 4})
 

@@ -60,14 +60,17 @@ def test_of_three_payloads_one_fails_and_one_takes_too_long_and_the_third_is_kep
     assert (logs["payload.0.stderr"], logs["payload.2.stdout"]) == (b"no luck\n", b"fine\n")
 
 
+MEET = "touch ../../../here.{mine}; until test -e ../../../here.{other}; do sleep 0.05; done; "
+"""Two payloads of a job wait for each other: they end only when they run at the same time."""
+
+
 def test_payloads_that_run_at_once_share_the_job_and_wait_for_each_other(node: Node, server: PilotServer) -> None:
-    meet = "touch ../../../here.{mine}; until test -e ../../../here.{other}; do sleep 0.05; done; echo $PANDA_CORES > out.txt"
     server.report_payloads = [0, 1]
     server.add_job(
         command="exit 78",
         each={"at_once": 2},
         resources={"cores": 4},
-        payloads=[payload(node, 0, meet.format(mine=0, other=1)), payload(node, 1, meet.format(mine=1, other=0))],
+        payloads=[payload(node, n, MEET.format(mine=n, other=1 - n) + "echo $PANDA_CORES > out.txt") for n in (0, 1)],
     )
     assert node.run() == 0
     assert told(server) == {0: 0, 1: 0}
@@ -107,9 +110,6 @@ def test_no_payload_begins_after_so_many_failures(node: Node, server: PilotServe
     server.add_job(command="exit 78", each={"stop_after_failures": 2}, payloads=[payload(node, n, "exit 1") for n in range(4)])
     assert node.run() == 0
     assert told(server) == {0: 1305, 1: 1305}
-
-
-MEET = "touch ../../../here.{mine}; until test -e ../../../here.{other}; do sleep 0.05; done; "
 
 
 def test_payloads_that_run_at_once_have_devices_of_their_own(node: Node, server: PilotServer) -> None:

@@ -215,6 +215,7 @@ class Tree:
         with self._own_client() as client:
 
             def answers() -> bool:
+                """Whether all programs are ready and the server says what is wanted; keeps what is in the way."""
                 nonlocal last
                 sum(child.look() for child in self.children if child.process is not None)
                 late = next((child for child in self.children if child.process is not None and child.tells and not child.is_ready), None)

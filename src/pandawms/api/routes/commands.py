@@ -129,6 +129,7 @@ async def obsolete(request: Call, task: FromPath[str], data: RequestBody[Obsolet
 
 async def _command(request: Call, reference: str, verb: Verb, data: TaskCommand | None) -> CommandAnswer:
     async def work(connection: Connection) -> dict[str, Any]:
+        """Writes the command, if whoever asks may give it and the task takes it."""
         task = await finding.task(connection, request.who, reference)
         policies.ask(request.who, verb, task.owner_id, task.owner, task.community)
         arguments = given(request.who, verb, data or BODIES[verb](), task.community)
@@ -150,6 +151,7 @@ async def fork(request: Call, task: FromPath[str], data: RequestBody[ForkRequest
     """Makes a copy of a task under a new name, with changes, that shares what is finished: those inputs count, and their output files are attached."""
 
     async def work(connection: Connection) -> dict[str, Any]:
+        """Makes the copy, if whoever asks may and the task can be copied."""
         original = await finding.task(connection, request.who, task)
         policies.ask(request.who, Verb.FORK, original.owner_id, original.owner, original.community)
         check_accepted(Verb.FORK, TaskStatus(original.status))
@@ -169,6 +171,7 @@ async def many(request: Call, data: RequestBody[BulkCommand]) -> BulkAnswer:
     arguments = given(who, verb, decode(BODIES[verb], data.arguments), who.community)
 
     async def work(connection: Connection) -> dict[str, Any]:
+        """Selects and sorts the tasks, and writes the command for those that take it, unless their number is another than expected."""
         await asking.check_arguments(connection, verb, arguments, who.community)
         found = await selecting.select(connection, who, data.selector, None if policies.is_operator(who) else who.community)
         chosen = selecting.sort(found, verb, {task.task_id for task in found if policies.may_ask(who, verb, task.owner_id, task.community)})

@@ -112,7 +112,8 @@ async def _unreadable(given: Round) -> Lost | Done | More:
         if TASK.is_final(TaskStatus(given.task.status)):
             return Done(f"refused: {why}; submit a new task for these inputs")
         rest = [unit for unit in orphans if unit.status != "finished"]
-        return Lost((), (), (), rest, f"; what it made of {len(orphans) - len(rest):,} lost files stays beside what comes in their place, as {why}")
+        n = len(orphans) - len(rest)
+        return Lost((), (), (), rest, f"; what it made of {n:,} lost file{'s' * (n != 1)} stays beside what comes in their place, as {why}")
     return Lost(jobs, await recovery.files_of(connection, jobs), (), orphans)
 
 
