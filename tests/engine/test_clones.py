@@ -1,129 +1,23 @@
 """Copies of jobs in several queues: one counts, whichever way the others end, and all of them together are one attempt."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from itertools import count
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from pandawms.api import views
 from pandawms.domain.codes import Code
-from pandawms.domain.outcome import SUCCESS, Outcome, outcome
+from pandawms.domain.outcome import outcome
 from pandawms.engine.broker.step import step as broker
 from pandawms.engine.define.step import step as define
-from pandawms.engine.dispatch.plan import Claim
 from pandawms.engine.explain import read as explaining
 from pandawms.engine.generate.step import step as generate
-from pandawms.engine.report.gather import Reporter
 from pandawms.store import clones, jobs, retry_rules
-from pandawms.store import database as db
 from pandawms.wire.job import JobCopies
-from pandawms.wire.pilot.claim import ClaimRequest, JobSpec
-from pandawms.wire.pilot.heartbeat import JobBeat, Phase
 from pandawms.wire.why import Cause
-from tests.conftest import Database
 from tests.engine import invariants
-from tests.engine.play import (
-    FAILED,
-    FILES,
-    MERGE,
-    add_dataset,
-    add_files,
-    add_queue,
-    ask,
-    close_dataset,
-    ended,
-    hot,
-    lose,
-    outputs,
-    rows,
-    told,
-    unit_statuses,
-    value,
-    watch,
-)
-from tests.world import World, report_of
-
-KILLED = outcome(Code.KILLED_BY_SERVER, "told to stop")
-SLOW = """
-CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_sleep(random() * 0.002);
-    RETURN NULL;
-END $$;
-"""
-ONE: dict[str, Any] = {"inputs": {"events": {"count": 2}}, "split": {"events_per_job": 2}}
-
-
-@dataclass(frozen=True)
-class Place:
-    """A queue, and what its pilots say."""
-
-    world: World
-    queue_id: int
-    name: str
-
-    async def claim(self, n_jobs: int = 1) -> tuple[JobSpec, ...]:
-        """Claims as a pilot here."""
-        slot: dict[str, Any] = {"cores": 1, "memory_mb": 4000, "disk_mb": 10_000, "architecture": "x86_64"}
-        request = ClaimRequest(1, "test", uuid4().hex, self.name, "node", n_jobs=n_jobs, **slot)
-        return await self.world.dispatcher.claim(Claim(self.queue_id, request))
-
-    async def take(self) -> JobSpec:
-        """The one job that is ready here."""
-        (job,) = await self.claim(5)
-        return job
-
-    async def take_first(self) -> JobSpec:
-        """The first of the jobs that are ready here."""
-        (job,) = await self.claim()
-        return job
-
-    async def asks(self, job: JobSpec, phase: Phase, reporter: Reporter | None = None) -> str:
-        """A heartbeat of a job; what its pilot is told."""
-        (verdict,) = await (reporter or self.world.reporter).heartbeat(self.queue_id, [JobBeat(job.job_id, job.claim_id, job.attempt, phase)])
-        return verdict.verdict
-
-    async def says(self, job: JobSpec, result: Outcome = SUCCESS) -> tuple[str, str]:
-        """The report of a job; the verdict on it and where the job is then."""
-        (verdict,) = await self.world.reporter.report(self.queue_id, [report_of(job, result)])
-        return verdict.verdict, verdict.status
-
-
-@dataclass(frozen=True)
-class Two:
-    """Two queues that share the world's storage."""
-
-    world: World
-    here: Place
-    there: Place
-
-    async def started(self, mode: str, **document: Any) -> tuple[int, JobSpec, JobSpec]:
-        """A task with one job in two copies, one with a pilot in each queue."""
-        task_id = await self.submit(mode, **(ONE | document))
-        return task_id, await self.here.take(), await self.there.take()
-
-    async def submit(self, mode: str, **document: Any) -> int:
-        """A task whose jobs have copies, which are ready."""
-        task_id = await self.world.submit(cloning={"mode": mode}, **document)
-        await self.world.settle()
-        return task_id
-
-    async def attempts(self, task_id: int) -> list[tuple[str, int, int]]:
-        """The units of a task: status, attempts, failures."""
-        await invariants.check(self.world)
-        found = await rows(self.world, "SELECT status, attempt, failed_attempts FROM task_file WHERE task_id = $1 ORDER BY number", task_id)
-        return [tuple(row) for row in found]
-
-
-@pytest.fixture
-async def two(world: World) -> Two:
-    """The world's own queue and another one."""
-    return Two(world, Place(world, world.queue_id, "local"), Place(world, await add_queue(world), "second"))
+from tests.engine.play import FAILED, FILES, MERGE, add_dataset, add_files, ask, close_dataset, ended, hot, lose, outputs, rows, told, value, watch
+from tests.engine.two_queues import KILLED, ONE, Two, run_both
+from tests.world import World
 
 
 async def test_a_job_has_copies_in_different_queues_that_read_the_same_and_write_different_names(two: Two) -> None:
@@ -441,116 +335,3 @@ async def test_why_and_show_tell_of_all_copies_and_which_one_has_won(two: Two) -
         assert cause.text.startswith(text)
         assert (shown.mode, shown.state, shown.winner_job_id) == ("run_once", "won", one.job_id)
         assert {(copy.job_id, copy.queue, copy.leads) for copy in shown.copies} == {(one.job_id, "local", True), (other.job_id, "second", False)}
-
-
-async def run_both(two: Two) -> None:
-    """Pilots of both queues work, and ask at every gate, until nothing is left."""
-    await two.world.settle()
-    while jobs := [(place, job) for place in (two.here, two.there) for job in await place.claim(2)]:
-        for place, job in jobs:
-            if all([await place.asks(job, phase) == "ok" for phase in ("running", "stage_out")]):
-                assert (await place.says(job))[0] == "accepted"
-            else:
-                assert (await place.says(job, KILLED)) == ("repeated", "closed")
-        await two.world.settle()
-
-
-@pytest.fixture
-async def servers(world: World, database: Database) -> AsyncIterator[list[Reporter]]:
-    """Two more servers, each with connections of its own."""
-    async with db.open_pool(db.Options(database.url, max_connections=4), "one") as one, db.open_pool(db.Options(database.url, max_connections=4), "two") as two:
-        yield [Reporter(pool, world.services) for pool in (one, two)]
-
-
-@pytest.mark.parametrize(("mode", "phase"), [("run_once", "running"), ("store_once", "stage_out")])
-async def test_one_copy_of_each_wins_when_all_ask_at_the_same_moment_at_two_servers(two: Two, servers: list[Reporter], mode: str, phase: Phase) -> None:
-    n = 40
-    task_id = await two.submit(mode, inputs={"events": {"count": 2 * n}})
-    asked = [(place, job) for place in (two.here, two.there) for chunk in range(n // 10) for job in await place.claim(10)]
-    random.Random(7).shuffle(asked)
-    turn = count()
-    verdicts = await asyncio.gather(*(place.asks(job, phase, servers[next(turn) % 2]) for place, job in asked * 2))
-    winners = {job.job_id for (_, job), verdict in zip(asked * 2, verdicts, strict=True) if verdict == "ok"}
-    losers = {job.job_id for (_, job), verdict in zip(asked * 2, verdicts, strict=True) if verdict == "kill"}
-    assert winners | losers == {job.job_id for _, job in asked}
-    assert not winners & losers
-    assert len(winners) == n
-    assert {row["lead_job_id"] for row in await rows(two.world, "SELECT lead_job_id FROM clone_group")} == winners
-    await invariants.check(two.world)
-    ends = [place.says(job, SUCCESS if job.job_id in winners else KILLED) for place, job in asked]
-    assert sorted(await asyncio.gather(*ends)) == [("accepted", "finished")] * n + [("repeated", "closed")] * n
-    await two.world.settle()
-    assert await two.attempts(task_id) == [("finished", 1, 0)] * n
-    assert await two.world.status(task_id) == "done"
-
-
-@pytest.mark.parametrize("mode", ["run_once", "store_once"])
-async def test_all_who_meet_on_copies_wait_in_one_direction_only(two: Two, servers: list[Reporter], database: Database, mode: str) -> None:
-    """Gates, reports in any order, lost leases, a kill and the engine meet on the same groups, with waits between their statements."""
-    chance = random.Random(5)
-    await rows(two.world, SLOW)
-    for table in ("job", "clone_group", "task_file", "task_dataset"):
-        await rows(two.world, f"CREATE TRIGGER dawdle AFTER UPDATE OR DELETE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION dawdle()")
-    task_id = await two.submit(mode, inputs={"events": {"count": 48}}, retry={"max_attempts": 5})
-    asked = [(place, job) for place in (two.here, two.there) for _ in range(3) for job in await place.claim(8)]
-
-    async def pilot(number: int) -> None:
-        mine = chance.sample(asked, 24)
-        for part in (mine[:8], mine[8:16], mine[16:]):
-            for phase in ("running", "stage_out"):
-                await asyncio.gather(*(place.asks(job, phase, servers[number]) for place, job in part))
-            reports = {place.queue_id: [report_of(job, chance.choice((SUCCESS, FAILED))) for at, job in part if at is place] for place, _ in part}
-            for queue_id, each in reports.items():
-                await servers[number].report(queue_id, each)
-
-    async def engine() -> None:
-        await lose(two.world, *(job.job_id for _, job in asked[::5]))
-        await ask(two.world, "kill", task_id=task_id)
-        await two.world.settle()
-
-    await asyncio.gather(pilot(0), pilot(1), engine())
-    await asyncio.gather(*(server.pool.close() for server in servers))
-    await lose(two.world)
-    await two.world.settle()
-    assert await two.world.status(task_id) == "aborted"
-    assert await value(two.world, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
-    await invariants.check(two.world)
-
-
-@pytest.mark.parametrize("mode", ["run_once", "store_once"])
-async def test_whatever_pilots_do_with_copies_every_unit_is_done_once_and_the_books_agree(two: Two, mode: str) -> None:
-    chance = random.Random(11)
-    task_id = await two.submit(mode, inputs={"events": {"count": 6}}, retry={"max_attempts": 30})
-    held: list[tuple[Place, JobSpec]] = []
-    for turn in count():
-        if await two.world.status(task_id) == "done":
-            break
-        held += [(place, job) for place in (two.here, two.there) for job in await place.claim(3)]
-        if not held:
-            await two.world.settle()
-        for place, job in chance.sample(held, min(4, len(held))):
-            await one_move(chance, two, place, job, held)
-        if turn % 4 == 0:
-            await invariants.check(two.world)
-        await two.world.settle()
-    await invariants.check(two.world)
-    assert await unit_statuses(two.world, task_id) == {"finished": 3}
-    assert len(await outputs(two.world, task_id)) == 3
-
-
-async def one_move(chance: random.Random, two: Two, place: Place, job: JobSpec, held: list[tuple[Place, JobSpec]]) -> None:
-    """A pilot does one of the things that pilots do."""
-    lot = chance.random()
-    if lot < 0.5:
-        if await place.asks(job, chance.choice(("stage_in", "running", "stage_out"))) != "ok":
-            held.remove((place, job))
-            if lot < 0.4:
-                await place.says(job, KILLED)
-            else:
-                await lose(two.world, job.job_id)
-        return
-    held.remove((place, job))
-    if lot < 0.6:
-        await lose(two.world, job.job_id)
-    else:
-        await place.says(job, SUCCESS if lot < 0.8 else FAILED)
